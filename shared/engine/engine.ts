@@ -1,0 +1,198 @@
+import type { Result } from '../base/errors.ts';
+
+/**
+ * What the broker asks of a store. Everything else (the hub, sessions, runs, presence) is written once on
+ * top of these few primitives. Two engines keep them, and one suite (test/contracts) holds both to the words below.
+ *
+ * Every call returns a Result and never throws for a store that is away: that is `unavailable`, within 5 s,
+ * and for a change it means "outcome unknown". Strings may hold anything; names of topics are checked before.
+ *
+ * Home. What must change together shares a home: a topic by its name, but `run.<id>…`, `session.<id>…` and
+ * `swarm.<id>…` by their first two segments (see `homeOf` in shared/topics). An engine maps a home to a partition.
+ */
+export interface Engine {
+  readonly log: TopicLog;
+  readonly records: Records;
+  readonly leases: Leases;
+  readonly signals: Signals;
+  readonly counters: Counters;
+
+  /** Resolves when the store was reached once. Throws when that fails: the process cannot serve. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Can requests be expected to succeed now? Known without asking the store. */
+  ready(): boolean;
+}
+
+// --- the topic log ---------------------------------------------------------------------------------------------
+
+export interface Append {
+  topic: string;
+  /** JSON text of an object that holds `data` and, where there is one, `messageId`. Kept and handed on as it is; no newline in it. */
+  body: string;
+  /** Makes the append happen once: a second one with the same id within at least 120 s changes nothing and gives back the first one's position. */
+  messageId?: string;
+  /** Handed to those who watch now, kept nowhere, numbered 0, not deduplicated. */
+  ephemeral?: boolean;
+  /** How many events of this topic to keep; the engine's default otherwise. */
+  keep?: number;
+  /** Refused with `conflict` when the topic has seen a higher fence. */
+  fence?: number;
+  /** The last event of this topic: whatever is appended after it is refused with `conflict`. */
+  seal?: boolean;
+}
+
+export interface Appended {
+  seq: number;
+  epoch: string;
+  ts: number;
+  duplicate: boolean;
+}
+
+export interface LogEvent {
+  topic: string;
+  seq: number;
+  epoch: string;
+  ts: number;
+  body: string;
+}
+
+/** Events of one topic that were appended together: numbered `seq`, `seq`+1 … in one epoch, at one time. */
+export interface LiveBatch {
+  topic: string;
+  /** '' for ephemeral events. */
+  epoch: string;
+  /** 0 for ephemeral events, which are never in one batch with kept ones. */
+  seq: number;
+  ts: number;
+  /** The time of the topic's event before these; 0 when there was none. Tells a first-time reader whether it missed something. */
+  previousTs: number;
+  bodies: string[];
+}
+
+/** `epoch` is '' and the numbers are 0 (`first` 1) for a topic that was never used. */
+export interface TopicHead {
+  topic: string;
+  epoch: string;
+  /** The last number given out. */
+  seq: number;
+  /** The time of that event. */
+  ts: number;
+  /** The lowest seq still kept; `seq + 1` when nothing is. */
+  first: number;
+  /** Only where a time was asked about: the lowest seq of a kept event at or after that time, minus one. */
+  before: number;
+}
+
+export interface LogListener {
+  /** What one read of the store brought, in order. Called in a later turn than the one that resolved the append. */
+  live(batches: LiveBatch[]): void;
+  /** Live events may have been lost just now (a connection fell, a subscription moved): trust nothing, re-read. */
+  disturbed(): void;
+}
+
+/**
+ * Order. Each kept event of a topic gets the next number of the topic, for the whole cluster, without holes. Appends
+ * made through one engine without waiting are numbered in the order in which they were made (per topic).
+ * `ts` is the store's clock and never falls within a topic.
+ *
+ * Epoch. Names the numbering. It changes only when the numbering was lost or rewound; kept events that survive
+ * belong to the new epoch with the numbers they had, and the numbering goes on from the head that is there.
+ *
+ * Live delivery is a wake-up, the log is the truth: a watched topic's batches come in order and at most once, as soon
+ * as possible; some may never come. Whoever needs them all compares numbers and reads. An append's promise is
+ * resolved a turn before its own event is handed to the listener of the same engine.
+ */
+export interface TopicLog {
+  append(event: Append): Promise<Result<Appended>>;
+
+  /** In the order of the question, with the store's time of the answer. */
+  heads(asks: readonly { topic: string; since?: number }[]): Promise<Result<{ time: number; heads: TopicHead[] }>>;
+
+  /**
+   * Kept events with `after` < seq, lowest first, at most `limit` (1–1000). With `reverse`: highest first, and `after`
+   * (where given) is where to go down from. Nothing is created by reading.
+   */
+  read(topic: string, range: { after?: number; limit: number; reverse?: boolean }): Promise<Result<{ head: TopicHead; events: LogEvent[] }>>;
+
+  /** Topics with a kept event at or after `since` by the store's clock (0: all). May name a few more; never one too few. */
+  active(since: number): Promise<Result<string[]>>;
+
+  /** Starts a new epoch if the topic is still in the one named: for a reader that saw numbers which are gone. */
+  renumber(topic: string, epoch: string): Promise<Result<void>>;
+
+  /** Once resolved, appends made from then on reach the listener. A failure is retried inside and ends in `disturbed`. */
+  watch(topics: readonly string[]): Promise<Result<void>>;
+  unwatch(topics: readonly string[]): void;
+  /** All topics of the cluster, for those who match patterns. Watching single topics goes on to work beside it. */
+  watchAll(on: boolean): Promise<Result<void>>;
+
+  /** The one listener of this engine; set before `start`. */
+  listen(listener: LogListener): void;
+}
+
+// --- records and the atomic commit ----------------------------------------------------------------------------
+
+export interface Stored {
+  value: string;
+  /** 1 for the first write, then one more each time. */
+  rev: number;
+}
+
+/**
+ * All of it happens or nothing does. `expect`: the record stands at this rev (0: it does not exist), else `conflict`.
+ * Appends follow the rules of the log (fence, seal, messageId) and must be of this home.
+ */
+export interface Change {
+  expect?: { key: string; rev: number }[];
+  put?: { key: string; value: string; ttlMs?: number }[];
+  del?: string[];
+  /** Ordered lists of keys, lowest score first, ties by key. `score: null` takes the key out. */
+  rank?: { list: string; key: string; score: number | null }[];
+  append?: Append[];
+}
+
+export interface Records {
+  /** In the order of the question; `undefined` where there is none. Read at one moment. */
+  read(home: string, keys: readonly string[]): Promise<Result<(Stored | undefined)[]>>;
+  /** A page of an ordered list. `cursor` comes from the page before; absent in the answer at the end. */
+  page(
+    home: string,
+    list: string,
+    range: { cursor?: string; limit: number; reverse?: boolean },
+  ): Promise<Result<{ keys: string[]; cursor?: string }>>;
+  commit(home: string, change: Change): Promise<Result<{ appended: Appended[] }>>;
+}
+
+// --- leases, signals, counters --------------------------------------------------------------------------------
+
+export interface LeaseHolder {
+  member: string;
+  value: string;
+  /** When this member was first held without a break. */
+  since: number;
+}
+
+/** Membership that ends by itself: who does not say again in time that it is there, is gone. */
+export interface Leases {
+  /** Takes or renews; the answer names those that were not held before. */
+  hold(group: string, members: readonly { member: string; value: string }[], ttlMs: number): Promise<Result<{ joined: string[] }>>;
+  /** The answer names those that were held. */
+  drop(group: string, members: readonly string[]): Promise<Result<{ left: string[] }>>;
+  /** Only those whose lease runs now. */
+  list(group: string): Promise<Result<LeaseHolder[]>>;
+  /** Takes out those whose lease ran out; each is given to one caller only. */
+  reap(group: string): Promise<Result<LeaseHolder[]>>;
+}
+
+/** Fire and forget between processes: at most once, in order from one sender, lost on those that are away. */
+export interface Signals {
+  send(name: string, payload: string): void;
+  /** Resolves when signals sent from now on arrive; gives back the way to stop. */
+  on(name: string, handler: (payload: string) => void): Promise<Result<() => void>>;
+}
+
+export interface Counters {
+  /** The value after adding. A counter that nobody has touched for `ttlMs` starts again at 0. */
+  add(name: string, by: number, ttlMs: number): Promise<Result<number>>;
+}
