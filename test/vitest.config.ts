@@ -1,0 +1,16 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  test: {
+    include: ['test/**/*.test.ts'],
+    // A process each: uWebSockets.js and redis-servers started by a test end with it, also when it crashes.
+    pool: 'forks',
+    maxWorkers: 2,
+    // Tests wait for conditions; this is only how long a broken one may hang.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+  },
+});
