@@ -1,0 +1,66 @@
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+}
+
+/**
+ * Every metric of ours. Dashboards and alerts depend on the names: they are as frozen as the wire. A counter ends in
+ * `_total`, nothing else does; units are seconds and bytes.
+ */
+export const metricTable = {
+  connections: { name: 'agentwire_connections', help: 'Connections that are open now.' },
+  connectionsTotal: {
+    name: 'agentwire_connections_total',
+    help: 'Connections that were opened, by dialect.',
+    labels: ['dialect'],
+  },
+  subscriptions: { name: 'agentwire_subscriptions', help: 'Subscriptions of all open connections.' },
+  behindConnections: {
+    name: 'agentwire_behind_connections',
+    help: 'Connections that are catching up and do not ride the fast lane.',
+  },
+  requests: {
+    name: 'agentwire_requests_total',
+    help: 'Requests that were answered, by type and by code: ok or the code of the error.',
+    labels: ['type', 'code'],
+  },
+  requestDuration: {
+    name: 'agentwire_request_duration_seconds',
+    help: 'From reading a request to its answer, by type.',
+    labels: ['type'],
+  },
+  eventsPublished: { name: 'agentwire_events_published_total', help: 'Events that this node accepted from clients.' },
+  eventsDelivered: {
+    name: 'agentwire_events_delivered_total',
+    help: 'Events handed to connections; one event to ten of them counts ten.',
+  },
+  eventsDropped: {
+    name: 'agentwire_events_dropped_total',
+    help: 'Events that a slow connection never got, and was told so.',
+  },
+  replayedEvents: {
+    name: 'agentwire_replayed_events_total',
+    help: 'Events delivered from history to connections that came back or fell behind.',
+  },
+  repairs: {
+    name: 'agentwire_repairs_total',
+    help: 'Times that this node found a hole in what the store pushed, and read it from the log.',
+  },
+  authFailures: { name: 'agentwire_auth_failures_total', help: 'Tokens and origins that were refused.' },
+  engineReady: { name: 'agentwire_engine_ready', help: 'Whether the store can be expected to answer: 1 or 0.' },
+
+  cpu: { name: 'agentwire_process_cpu_seconds_total', help: 'Processor time of this process, user and system.' },
+  residentMemory: { name: 'agentwire_process_resident_memory_bytes', help: 'Memory that the process holds in RAM.' },
+  heapUsed: { name: 'agentwire_process_heap_used_bytes', help: 'JavaScript heap in use.' },
+  externalMemory: {
+    name: 'agentwire_process_external_memory_bytes',
+    help: 'Memory outside of the JavaScript heap that its objects hold.',
+  },
+  openFiles: { name: 'agentwire_process_open_fds', help: 'Open file descriptors; Linux only.' },
+  startTime: { name: 'agentwire_process_start_time_seconds', help: 'Start of the process, since the Unix epoch.' },
+  eventLoopDelay: {
+    name: 'agentwire_eventloop_delay_p99_seconds',
+    help: '99th percentile of how late the event loop ran since the last scrape.',
+  },
+} as const satisfies Record<string, Metric>;

@@ -1,0 +1,130 @@
+import { Counter, Histogram, Registry } from 'prom-client';
+import { metricTable } from './metric-table.ts';
+import { addProcessMetrics } from './process-metrics.ts';
+import { countAtScrape, gaugeAtScrape } from './scrape.ts';
+
+/** Plain numbers for whoever does the work to add to, and to take from where they say how many there are now. */
+export interface GatewayStats {
+  connections: number;
+  subscriptions: number;
+  behindConnections: number;
+  eventsPublished: number;
+  eventsDelivered: number;
+  eventsDropped: number;
+  replayedEvents: number;
+  repairs: number;
+  authFailures: number;
+}
+
+export function newGatewayStats(): GatewayStats {
+  return {
+    connections: 0,
+    subscriptions: 0,
+    behindConnections: 0,
+    eventsPublished: 0,
+    eventsDelivered: 0,
+    eventsDropped: 0,
+    replayedEvents: 0,
+    repairs: 0,
+    authFailures: 0,
+  };
+}
+
+interface RequestType {
+  took: Histogram.Internal<'type'>;
+  codes: Map<string, number>;
+}
+
+/** A type is made of our own names; should a client's ever slip in, it cannot make more rows than this. */
+const typeLimit = 100;
+
+// From a publish on the embedded engine to a request that waits for a store that is away.
+const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** What a gateway shows on /metrics. Each has a registry of its own, so that several can live in one process. */
+export class GatewayMetrics {
+  readonly stats = newGatewayStats();
+  readonly #registry = new Registry();
+  readonly #stopProcess: () => void;
+  readonly #opened: Counter;
+  readonly #took: Histogram<'type'>;
+  readonly #types = new Map<string, RequestType>();
+
+  constructor(engineReady: () => boolean) {
+    const registry = this.#registry;
+    const { stats } = this;
+    gaugeAtScrape(registry, metricTable.connections, () => stats.connections);
+    this.#opened = new Counter({ ...definition('connectionsTotal'), registers: [registry] });
+    gaugeAtScrape(registry, metricTable.subscriptions, () => stats.subscriptions);
+    gaugeAtScrape(registry, metricTable.behindConnections, () => stats.behindConnections);
+    this.#addRequests();
+    this.#took = new Histogram({
+      ...definition('requestDuration'),
+      labelNames: ['type'],
+      buckets: durationBuckets,
+      registers: [registry],
+    });
+    countAtScrape(registry, metricTable.eventsPublished, () => stats.eventsPublished);
+    countAtScrape(registry, metricTable.eventsDelivered, () => stats.eventsDelivered);
+    countAtScrape(registry, metricTable.eventsDropped, () => stats.eventsDropped);
+    countAtScrape(registry, metricTable.replayedEvents, () => stats.replayedEvents);
+    countAtScrape(registry, metricTable.repairs, () => stats.repairs);
+    countAtScrape(registry, metricTable.authFailures, () => stats.authFailures);
+    gaugeAtScrape(registry, metricTable.engineReady, () => (engineReady() ? 1 : 0));
+    this.#stopProcess = addProcessMetrics(registry);
+  }
+
+  /** The header that the rendered text goes out with. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  opened(dialect: string): void {
+    this.#opened.inc({ dialect });
+  }
+
+  /** `type` must be one of our own names for requests, never what a client wrote; `code` is `ok` or an error code. */
+  request(type: string, code: string, seconds: number): void {
+    const row = this.#types.get(type) ?? this.#newType(type);
+    row.codes.set(code, (row.codes.get(code) ?? 0) + 1);
+    row.took.observe(seconds);
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  stop(): void {
+    this.#stopProcess();
+  }
+
+  #newType(type: string): RequestType {
+    if (this.#types.size >= typeLimit && type !== 'other') return this.#types.get('other') ?? this.#newType('other');
+    const row = { took: this.#took.labels({ type }), codes: new Map<string, number>() };
+    this.#types.set(type, row);
+    return row;
+  }
+
+  #addRequests(): void {
+    const types = this.#types;
+    new Counter({
+      ...definition('requests'),
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [type, { codes }] of types) {
+          for (const [code, count] of codes) this.inc({ type, code }, count);
+        }
+      },
+    });
+  }
+}
+
+function definition(key: 'connectionsTotal' | 'requests' | 'requestDuration'): {
+  name: string;
+  help: string;
+  labelNames: string[];
+} {
+  const { name, help, labels } = metricTable[key];
+  return { name, help, labelNames: [...labels] };
+}

@@ -1,0 +1,28 @@
+import { Counter, Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+import type { Metric } from './metric-table.ts';
+
+// The values live in plain number fields and are looked at when somebody scrapes: a message costs an addition.
+
+export function countAtScrape(registry: Registry, { name, help }: Metric, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+}
+
+export function gaugeAtScrape(registry: Registry, { name, help }: Metric, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}
