@@ -1,0 +1,137 @@
+import { fail, type Result } from '../../base/errors.ts';
+import type { Append, Appended } from '../engine.ts';
+import { AppendCall, appendHeader, type AppendSettings, type WaitingAppend } from './append-call.ts';
+import type { Keys } from './keys.ts';
+import type { LiveFeed } from './live-feed.ts';
+import type { TopicStates } from './topic-states.ts';
+
+/** Sends a script's arguments (number of keys, keys, ARGV) and gives back its answer. */
+export type SendAppend = (args: string[]) => Promise<Result<string>>;
+
+interface Waiting extends WaitingAppend {
+  readonly tick: number;
+}
+
+/** Larger calls gain nothing more and hold up the readers of the same server. */
+const maxEvents = 256;
+const maxBytes = 256 * 1024;
+/** With two under way Redis works on one while the other travels; with more, calls would be smaller and cost more. */
+const maxCalls = 2;
+/** What may wait here. Beyond it an append is refused as `busy`. */
+const maxWaiting = 100_000;
+const maxWaitingBytes = 64 * 1024 * 1024;
+/** After three ticks, 1.5 s, an append that could not be sent is given up. */
+const tickMs = 500;
+const maxTicks = 3;
+
+/**
+ * Gathers what is appended and sends it in few, large calls. An idle engine sends at the end of the turn of the loop;
+ * a busy one sends when a call comes back, so that batches grow with the load by themselves.
+ */
+export class AppendBatcher {
+  readonly #keys: Keys;
+  readonly #states: TopicStates;
+  readonly #feed: LiveFeed;
+  readonly #settings: AppendSettings;
+  readonly #send: SendAppend;
+  readonly #flush = (): void => this.#flushNow();
+  #waiting: Waiting[] = [];
+  #head = 0;
+  #bytes = 0;
+  #calls = 0;
+  #scheduled = false;
+  #tick = 0;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(keys: Keys, states: TopicStates, feed: LiveFeed, settings: AppendSettings, send: SendAppend) {
+    this.#keys = keys;
+    this.#states = states;
+    this.#feed = feed;
+    this.#settings = settings;
+    this.#send = send;
+  }
+
+  append(event: Append): Promise<Result<Appended>> {
+    if (this.#waiting.length - this.#head >= maxWaiting || this.#bytes >= maxWaitingBytes) {
+      return Promise.resolve(fail('busy'));
+    }
+    this.#bytes += event.body.length;
+    if (!this.#scheduled && this.#calls < maxCalls) {
+      this.#scheduled = true;
+      setImmediate(this.#flush);
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push({ event, state: this.#states.of(event.topic), resolve, tick: this.#tick });
+    });
+  }
+
+  start(): void {
+    this.#ticker = setInterval(() => this.#giveUpOld(), tickMs);
+    this.#ticker.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#ticker);
+    this.#giveUp(this.#waiting.length);
+  }
+
+  #flushNow(): void {
+    this.#scheduled = false;
+    while (this.#calls < maxCalls && this.#head < this.#waiting.length) void this.#sendCall(this.#take());
+  }
+
+  async #sendCall(items: Waiting[]): Promise<void> {
+    const call = new AppendCall(this.#keys, items, this.#settings.historySize);
+    const keys: string[] = [''];
+    const args = appendHeader(this.#settings);
+    call.encode(keys, args);
+    keys[0] = String(keys.length - 1);
+    this.#calls++;
+    const serial = this.#feed.sent(call.topics);
+    const answer = await this.#send(keys.concat(args));
+    this.#calls--;
+    if (answer.ok) call.settle(answer.value, this.#states);
+    else call.fail(answer);
+    this.#feed.answered(serial, call.topics);
+    // What waits has waited behind a call that failed; it would fail the same way, and later than promised.
+    if (!answer.ok) this.#giveUp(this.#waiting.length);
+    this.#flushNow();
+  }
+
+  #take(): Waiting[] {
+    const start = this.#head;
+    let bytes = 0;
+    while (this.#head < this.#waiting.length && this.#head - start < maxEvents && bytes < maxBytes) {
+      bytes += this.#waiting[this.#head]?.event.body.length ?? 0;
+      this.#head++;
+    }
+    this.#bytes -= bytes;
+    const taken = this.#waiting.slice(start, this.#head);
+    this.#compact();
+    return taken;
+  }
+
+  /** Shifting the array at every call would move a long queue over and over. */
+  #compact(): void {
+    if (this.#head === this.#waiting.length) this.#waiting = [];
+    else if (this.#head > 4096) this.#waiting = this.#waiting.slice(this.#head);
+    else return;
+    this.#head = 0;
+  }
+
+  #giveUpOld(): void {
+    this.#tick++;
+    let end = this.#head;
+    while (end < this.#waiting.length && this.#tick - (this.#waiting[end]?.tick ?? 0) > maxTicks) end++;
+    this.#giveUp(end);
+  }
+
+  #giveUp(end: number): void {
+    for (; this.#head < end; this.#head++) {
+      const item = this.#waiting[this.#head];
+      this.#bytes -= item?.event.body.length ?? 0;
+      item?.resolve(fail('unavailable'));
+    }
+    this.#compact();
+  }
+}

@@ -1,0 +1,119 @@
+const slots = 16_384;
+
+/**
+ * Every name that the engine uses in Redis. What must change together carries the hash tag of one partition, so that a
+ * script stays within one slot of a cluster. The number of partitions is part of the data: changing it loses every topic.
+ *
+ * The letter behind the prefix says the kind: m meta, s stream, d remembered message ids, i index of a partition,
+ * r record, k ranked list, e and v leases, n counter; and for channels: c topic, p partition, o one process, g signal.
+ */
+export class Keys {
+  readonly partitions: number;
+  readonly #prefix: string;
+  readonly #tags: readonly string[];
+
+  constructor(prefix: string, partitions: number) {
+    this.partitions = partitions;
+    this.#prefix = prefix;
+    this.#tags = spreadTags(partitions).map((tag) => `{${tag}}:`);
+  }
+
+  /** FNV-1a: short, without a table, and even enough over names that differ in a digit only. */
+  partitionOf(home: string): number {
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < home.length; i++) hash = Math.imul(hash ^ home.charCodeAt(i), 0x01000193);
+    return (hash >>> 0) % this.partitions;
+  }
+
+  meta(partition: number, topic: string): string {
+    return this.#name('m', partition, topic);
+  }
+
+  stream(partition: number, topic: string): string {
+    return this.#name('s', partition, topic);
+  }
+
+  /** Two buckets of time that take turns; see the append script. */
+  remembered(partition: number, topic: string, bucket: 0 | 1): string {
+    return this.#name('d', partition, `${bucket}:${topic}`);
+  }
+
+  index(partition: number): string {
+    return this.#name('i', partition, '');
+  }
+
+  record(partition: number, home: string, key: string): string {
+    return this.#name('r', partition, within(home, key));
+  }
+
+  rankedList(partition: number, home: string, list: string): string {
+    return this.#name('k', partition, within(home, list));
+  }
+
+  leaseExpiries(group: string): string {
+    return this.#name('e', this.partitionOf(group), group);
+  }
+
+  leaseValues(group: string): string {
+    return this.#name('v', this.partitionOf(group), group);
+  }
+
+  counter(name: string): string {
+    return this.#name('n', this.partitionOf(name), name);
+  }
+
+  /** The topic's name is appended to it. */
+  topicChannels(partition: number): string {
+    return this.#name('c', partition, '');
+  }
+
+  partitionChannel(partition: number): string {
+    return this.#name('p', partition, '');
+  }
+
+  ownChannel(id: string): string {
+    return `${this.#prefix}:o:${id}`;
+  }
+
+  signalChannel(name: string): string {
+    return `${this.#prefix}:g:${name}`;
+  }
+
+  /** Where a channel's name shows its kind; one byte decides, because it is asked for every message. */
+  get kindAt(): number {
+    return Buffer.byteLength(this.#prefix) + 1;
+  }
+
+  #name(kind: string, partition: number, rest: string): string {
+    return `${this.#prefix}:${kind}:${this.#tags[partition] ?? ''}${rest}`;
+  }
+}
+
+/** Two homes of one partition must not share a key, whatever characters their names hold. */
+function within(home: string, key: string): string {
+  return `${home.length}:${home}:${key}`;
+}
+
+/** For partition i the shortest tag that falls into the i-th of P equal stretches of slots, so that nodes share evenly. */
+function spreadTags(partitions: number): string[] {
+  const tags: string[] = [];
+  let missing = partitions;
+  for (let n = 0; missing > 0; n++) {
+    const tag = n.toString(36);
+    const stretch = Math.floor(((crc16(tag) % slots) * partitions) / slots);
+    if (tags[stretch] !== undefined) continue;
+    tags[stretch] = tag;
+    missing--;
+  }
+  return tags;
+}
+
+/** The CRC that Redis Cluster takes slots from (XMODEM); runs at start only. */
+function crc16(text: string): number {
+  let crc = 0;
+  for (let i = 0; i < text.length; i++) {
+    crc ^= text.charCodeAt(i) << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+  }
+  return crc;
+}

@@ -1,0 +1,39 @@
+import { appendPrelude } from './append-prelude.ts';
+import type { RedisScript } from './script.ts';
+
+/**
+ * Changes records, ranked lists and topics of one home together.
+ * Guarantee: all of it or nothing. Everything that can refuse is looked at before anything is written.
+ *
+ * ARGV[1..3]  see append-prelude.ts
+ * ARGV[4..7]  how many expects, puts, deletes and ranks
+ * then        expects: rev · puts: value, ttl ms or '' · ranks: member, score or '' · the appends
+ * KEYS        a record for each expect, put and delete, a list for each rank, then the keys of the appends
+ * Result      one string: the time and the tokens of the appends; '!' a record is at another rev; '!!' an append is refused
+ */
+export const commitScript: RedisScript = {
+  name: 'awCommit',
+  lua: `${appendPrelude}
+local expects, puts, dels, ranks = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+for i = 1, expects do
+  if (tonumber(call('HGET', KEYS[i], 'r')) or 0) ~= tonumber(ARGV[7 + i]) then return '!' end
+end
+local k, a = expects, 7 + expects
+local appendKeys, appendArgs = k + puts + dels + ranks + 1, a + 2 * puts + 2 * ranks + 1
+if not appendAll(appendKeys, appendArgs, true) then return '!!' end
+for i = 1, puts do
+  local key, value, ttl = KEYS[k + i], ARGV[a + 2 * i - 1], ARGV[a + 2 * i]
+  call('HSET', key, 'v', value)
+  call('HINCRBY', key, 'r', 1)
+  if ttl == '' then call('PERSIST', key) else call('PEXPIRE', key, ttl) end
+end
+k, a = k + puts, a + 2 * puts
+for i = 1, dels do call('DEL', KEYS[k + i]) end
+k = k + dels
+for i = 1, ranks do
+  local member, score = ARGV[a + 2 * i - 1], ARGV[a + 2 * i]
+  if score == '' then call('ZREM', KEYS[k + i], member) else call('ZADD', KEYS[k + i], score, member) end
+end
+return nowText .. ' ' .. table.concat(appendAll(appendKeys, appendArgs, false), ' ')
+`,
+};

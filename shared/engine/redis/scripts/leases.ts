@@ -1,0 +1,108 @@
+import type { RedisScript } from './script.ts';
+
+/**
+ * KEYS of all four: the group's sorted set (member by the time its lease runs out) and its hash (member: 'since value').
+ * The server's clock decides. Both keys are dropped an hour after the last lease at the latest, so that a group which
+ * nobody reaps leaves nothing behind.
+ */
+const leasePrelude = `
+local call, expiries, values = redis.call, KEYS[1], KEYS[2]
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local function held(member)
+  local expiry = call('ZSCORE', expiries, member)
+  return expiry and tonumber(expiry) > now
+end
+local function described(members)
+  local out = {}
+  if #members == 0 then return out end
+  for i, stored in ipairs(call('HMGET', values, unpack(members))) do
+    local since, value = string.match(stored or '0 ', '^(%d+) (.*)$')
+    out[3 * i - 2], out[3 * i - 1], out[3 * i] = members[i], since, value
+  end
+  return out
+end
+`;
+
+/**
+ * Takes or renews.
+ * ARGV    ttl ms, then member and value of each
+ * Result  the members that were not held before
+ */
+export const holdScript: RedisScript = {
+  name: 'awHold',
+  lua: `${leasePrelude}
+local ttl, joined = tonumber(ARGV[1]), {}
+for i = 2, #ARGV, 2 do
+  local member, since = ARGV[i], nil
+  if held(member) then
+    since = string.match(call('HGET', values, member) or '', '^%d+')
+  else
+    joined[#joined + 1] = member
+  end
+  call('ZADD', expiries, string.format('%d', now + ttl), member)
+  call('HSET', values, member, (since or string.format('%d', now)) .. ' ' .. ARGV[i + 1])
+end
+local keep = ttl + 3600000
+if call('PTTL', expiries) < keep then
+  call('PEXPIRE', expiries, keep)
+  call('PEXPIRE', values, keep)
+end
+return joined
+`,
+};
+
+/**
+ * Gives up. A lease that ran out already is left for the one who reaps: somebody must hear of its end.
+ * ARGV    the members
+ * Result  those that were held
+ */
+export const dropScript: RedisScript = {
+  name: 'awDrop',
+  lua: `${leasePrelude}
+local left = {}
+for _, member in ipairs(ARGV) do
+  if held(member) then
+    call('ZREM', expiries, member)
+    call('HDEL', values, member)
+    left[#left + 1] = member
+  end
+end
+return left
+`,
+};
+
+/**
+ * Result  a flat array: member, since, value of each whose lease runs now
+ */
+export const listScript: RedisScript = {
+  name: 'awList',
+  lua: `${leasePrelude}
+local out = {}
+local members = call('ZRANGEBYSCORE', expiries, '(' .. string.format('%d', now), '+inf')
+for from = 1, #members, 1000 do
+  local some = {}
+  for i = from, math.min(from + 999, #members) do some[#some + 1] = members[i] end
+  for _, part in ipairs(described(some)) do out[#out + 1] = part end
+end
+return out
+`,
+};
+
+/**
+ * Takes out those whose lease ran out, at most a thousand a call.
+ * Guarantee: each is given to one caller only.
+ * Result  as of list
+ */
+export const reapScript: RedisScript = {
+  name: 'awReap',
+  lua: `${leasePrelude}
+local members = call('ZRANGEBYSCORE', expiries, '-inf', string.format('%d', now), 'LIMIT', 0, 1000)
+local out = described(members)
+if #members > 0 then
+  call('ZREM', expiries, unpack(members))
+  call('HDEL', values, unpack(members))
+end
+return out
+`,
+};

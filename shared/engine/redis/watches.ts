@@ -1,0 +1,108 @@
+import { fail, ok, type Result } from '../../base/errors.ts';
+import { homeOf } from '../../topics/home.ts';
+import type { Keys } from './keys.ts';
+import type { LiveFeed } from './live-feed.ts';
+import { Subscriber } from './subscriber.ts';
+
+/** Patterns come and go with the clients that use them; changing channels for each would disturb everybody. */
+const lingerMs = 3000;
+
+/**
+ * Which channels the engine listens to. An event is published on two: its topic's and its partition's. An engine that
+ * watches topics takes the first kind, one that watches all the second, and never both, so that nothing comes twice.
+ * The change from one to the other happens at a mark in the stream of messages: a script publishes on both channels
+ * at one moment, so a mark never falls between the two.
+ */
+export class Watches {
+  readonly #keys: Keys;
+  readonly #feed: LiveFeed;
+  readonly #subscriber: Subscriber;
+  readonly #topics = new Set<string>();
+  readonly #partitionChannels: string[];
+  readonly #kindAt: number;
+  readonly #isWatched = (topic: string): boolean => this.#topics.has(topic);
+  readonly #isAny = (): boolean => true;
+  #wantAll = false;
+  #takesAll = false;
+  #switching: Promise<boolean> | undefined;
+  #linger: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(url: string, keys: Keys, feed: LiveFeed) {
+    this.#keys = keys;
+    this.#feed = feed;
+    this.#kindAt = keys.kindAt;
+    this.#partitionChannels = Array.from({ length: keys.partitions }, (_, i) => keys.partitionChannel(i));
+    this.#subscriber = new Subscriber(url, (id) => keys.ownChannel(id), {
+      message: (channel, payload) => this.#message(channel, payload),
+      restored: () => this.#restored(),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#subscriber.start();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#linger);
+    this.#subscriber.stop();
+  }
+
+  async watch(topics: readonly string[]): Promise<Result<void>> {
+    for (const topic of topics) this.#topics.add(topic);
+    if (this.#takesAll && this.#wantAll && this.#subscriber.ready()) return ok(undefined);
+    return (await this.#subscriber.add(topics.map((topic) => this.#channelOf(topic))))
+      ? ok(undefined)
+      : fail('unavailable');
+  }
+
+  unwatch(topics: readonly string[]): void {
+    const gone = topics.filter((topic) => this.#topics.delete(topic));
+    this.#subscriber.remove(gone.map((topic) => this.#channelOf(topic)));
+  }
+
+  async watchAll(on: boolean): Promise<Result<void>> {
+    this.#wantAll = on;
+    clearTimeout(this.#linger);
+    if (on) return (await this.#settle()) ? ok(undefined) : fail('unavailable');
+    this.#linger = setTimeout(() => void this.#settle(), lingerMs);
+    this.#linger.unref();
+    return ok(undefined);
+  }
+
+  #channelOf(topic: string): string {
+    return this.#keys.topicChannels(this.#keys.partitionOf(homeOf(topic))) + topic;
+  }
+
+  #message(channel: Buffer, payload: Buffer): void {
+    const ofPartition = channel[this.#kindAt] === kindPartition;
+    if (ofPartition !== this.#takesAll) return;
+    this.#feed.take(payload.toString(), this.#wantAll && this.#takesAll ? this.#isAny : this.#isWatched);
+  }
+
+  #restored(): void {
+    this.#feed.disturbed();
+    if (this.#wantAll !== this.#takesAll) void this.#settle();
+  }
+
+  /** One change at a time; whoever asks meanwhile gets the outcome of the next. */
+  async #settle(): Promise<boolean> {
+    await this.#switching;
+    if (this.#stopped) return false;
+    if (this.#wantAll === this.#takesAll) return this.#subscriber.ready();
+    this.#switching ??= this.#switch(this.#wantAll).finally(() => (this.#switching = undefined));
+    return this.#switching;
+  }
+
+  async #switch(all: boolean): Promise<boolean> {
+    const topicChannels = (): string[] => [...this.#topics].map((topic) => this.#channelOf(topic));
+    if (!(await this.#subscriber.add(all ? this.#partitionChannels : topicChannels()))) return false;
+    if (!(await this.#subscriber.mark(() => (this.#takesAll = all)))) return false;
+    this.#subscriber.remove(all ? topicChannels() : this.#partitionChannels);
+    this.#feed.disturbed();
+    return true;
+  }
+}
+
+const kindPartition = 'p'.charCodeAt(0);
