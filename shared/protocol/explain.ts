@@ -1,0 +1,64 @@
+import type * as z from 'zod';
+
+type Issue = z.core.$ZodIssue;
+
+const longest = 200;
+
+/** One fault, in one short sentence that begins with the field: `topics[0].since.time must be a number`. */
+export function explain(error: z.ZodError, frame: unknown): string {
+  const first = error.issues[0];
+  if (first === undefined) return 'the request is not valid';
+  const { issue, path } = innermost(first, []);
+  const name = fieldName(path);
+  const text = `${name} ${complaint(issue, valueAt(frame, path))}`;
+  // Names of fields may come from the client, so they may be of any length.
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}
+
+/**
+ * No form of a union fitted: speak of the one that came nearest, which is one whose fault lies inside the value rather
+ * than in its kind, and of those the one with the fewest faults. None: speak of the union itself.
+ */
+function innermost(issue: Issue, base: PropertyKey[]): { issue: Issue; path: PropertyKey[] } {
+  const path = [...base, ...issue.path];
+  if (issue.code !== 'invalid_union') return { issue, path };
+  let nearest: Issue[] | undefined;
+  for (const form of issue.errors) {
+    if (!form.some((inner) => inner.path.length > 0)) continue;
+    if (nearest === undefined || form.length < nearest.length) nearest = form;
+  }
+  const next = nearest?.find((inner) => inner.path.length > 0);
+  return next === undefined ? { issue, path } : innermost(next, path);
+}
+
+function complaint(issue: Issue, value: unknown): string {
+  if (value === undefined) return 'is missing';
+  if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}`;
+  if (issue.code === 'invalid_union')
+    return issue.message === 'Invalid input' ? 'has none of the forms that it may have' : issue.message;
+  return `is refused: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
+}
+
+function article(expected: string): string {
+  if (expected === 'record' || expected === 'object') return 'a map';
+  if (expected === 'int') return 'an integer';
+  return expected === 'array' ? 'an array' : `a ${expected}`;
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  let name = '';
+  for (const step of path) {
+    if (typeof step === 'number') name += `[${step}]`;
+    else name += name === '' ? String(step) : `.${String(step)}`;
+  }
+  return name === '' ? 'the request' : name;
+}
+
+function valueAt(frame: unknown, path: readonly PropertyKey[]): unknown {
+  let value = frame;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[step];
+  }
+  return value;
+}

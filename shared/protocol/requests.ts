@@ -1,0 +1,66 @@
+import type * as z from 'zod';
+import { fail, ok } from '../base/errors.ts';
+import type { Result } from '../base/errors.ts';
+import { isMap, optionalFields, withoutNulls } from './common.ts';
+import type { RequestId } from './common.ts';
+import { explain } from './explain.ts';
+import { helloRequest, helloResult } from './hello.ts';
+import { metricsRequest, metricsResult } from './metrics.ts';
+import { pingRequest } from './ping.ts';
+import { historyRequest, historyResult, publishRequest, publishResult } from './publish.ts';
+import { subscribeRequest, subscribeResult, unsubscribeRequest, unsubscribeResult } from './subscribe.ts';
+
+/** Every request that there is. A new one is a line here and a line below. */
+export const requestSchemas = {
+  hello: helloRequest,
+  ping: pingRequest,
+  subscribe: subscribeRequest,
+  unsubscribe: unsubscribeRequest,
+  publish: publishRequest,
+  history: historyRequest,
+  metrics: metricsRequest,
+} as const satisfies Record<string, z.ZodObject>;
+
+/** What the `result` of each answer holds; `ping` is answered by a frame of its own kind. */
+export const resultSchemas = {
+  hello: helloResult,
+  subscribe: subscribeResult,
+  unsubscribe: unsubscribeResult,
+  publish: publishResult,
+  history: historyResult,
+  metrics: metricsResult,
+} as const satisfies Record<Exclude<RequestType, 'ping'>, z.ZodType>;
+
+export type RequestType = keyof typeof requestSchemas;
+export type RequestOf<T extends RequestType> = z.output<(typeof requestSchemas)[T]>;
+export type ResultOf<T extends keyof typeof resultSchemas> = z.output<(typeof resultSchemas)[T]>;
+export type Request = { [T in RequestType]: RequestOf<T> }[RequestType];
+
+interface Reader {
+  schema: z.ZodType<Request>;
+  optional: ReadonlySet<string>;
+}
+
+// A Map and not the table itself: a type named `constructor` must be unknown.
+const readers = new Map<string, Reader>(
+  Object.entries(requestSchemas).map(([type, schema]) => [type, { schema, optional: optionalFields(schema.shape) }]),
+);
+
+/** From whatever a codec gave to a request that can be acted upon. Unknown fields are left out. */
+export function parseRequest(frame: unknown): Result<Request> {
+  if (!isMap(frame)) return fail('bad_frame', 'a frame must be a map');
+  const { type } = frame;
+  if (typeof type !== 'string') return fail('bad_frame', 'a frame must have a type, which is a string');
+  const reader = readers.get(type);
+  if (reader === undefined) return fail('unknown_type');
+  const known = withoutNulls(frame, reader.optional);
+  const parsed = reader.schema.safeParse(known);
+  return parsed.success ? ok(parsed.data) : fail('bad_request', explain(parsed.error, known));
+}
+
+/** The id for the answer, also when the rest of the frame is bad, so that the client knows what was refused. */
+export function requestIdOf(frame: unknown): RequestId | undefined {
+  if (!isMap(frame)) return undefined;
+  const { id } = frame;
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
+}
