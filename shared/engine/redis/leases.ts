@@ -2,7 +2,7 @@ import { ok, type Result } from '../../base/errors.ts';
 import type { LeaseHolder, Leases } from '../engine.ts';
 import type { CommandConnection } from './connections.ts';
 import type { Keys } from './keys.ts';
-import { dropScript, holdScript, listScript, reapScript } from './scripts/leases.ts';
+import { dropScript, holdScript, listScript, reapedAtOnce, reapScript } from './scripts/leases.ts';
 
 type Call = (args: string[]) => Promise<unknown>;
 
@@ -44,7 +44,14 @@ export class RedisLeases implements Leases {
   }
 
   async reap(group: string): Promise<Result<LeaseHolder[]>> {
-    return holders(await this.#run(this.#reap, group, []));
+    const gone: LeaseHolder[] = [];
+    for (;;) {
+      const some = holders(await this.#run(this.#reap, group, []));
+      // Those of an earlier round are out already and are given to nobody else: they must not be lost with this one.
+      if (!some.ok) return gone.length > 0 ? ok(gone) : some;
+      gone.push(...some.value);
+      if (some.value.length < reapedAtOnce) return ok(gone);
+    }
   }
 
   #run(call: Call, group: string, args: readonly string[]): Promise<Result<string[]>> {

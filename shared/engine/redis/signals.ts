@@ -61,6 +61,6 @@ export class RedisSignals implements Signals {
   }
 
   #message(channel: string, payload: string): void {
-    for (const handler of [...(this.#handlers.get(channel) ?? [])]) handler(payload);
+    for (const handler of this.#handlers.get(channel) ?? []) handler(payload);
   }
 }

@@ -89,15 +89,17 @@ return out
 `,
 };
 
+export const reapedAtOnce = 1000;
+
 /**
- * Takes out those whose lease ran out, at most a thousand a call.
+ * Takes out those whose lease ran out, so many a call.
  * Guarantee: each is given to one caller only.
  * Result  as of list
  */
 export const reapScript: RedisScript = {
   name: 'awReap',
   lua: `${leasePrelude}
-local members = call('ZRANGEBYSCORE', expiries, '-inf', string.format('%d', now), 'LIMIT', 0, 1000)
+local members = call('ZRANGEBYSCORE', expiries, '-inf', string.format('%d', now), 'LIMIT', 0, ${reapedAtOnce})
 local out = described(members)
 if #members > 0 then
   call('ZREM', expiries, unpack(members))
