@@ -1,0 +1,128 @@
+import { assert } from '../../base/assert.ts';
+import { fail, ok } from '../../base/errors.ts';
+import type { Failure, Result } from '../../base/errors.ts';
+import { homeOf } from '../../topics/home.ts';
+import type { Appended, Change, Records, Stored } from '../engine.ts';
+import { Expiry } from './expiry.ts';
+import type { Ending } from './expiry.ts';
+import type { MemoryLog } from './log.ts';
+import { Ranking } from './ranking.ts';
+
+interface Held extends Ending {
+  readonly home: Home;
+  readonly key: string;
+  value: string;
+  rev: number;
+}
+
+interface Home {
+  readonly name: string;
+  readonly records: Map<string, Held>;
+  readonly lists: Map<string, Ranking>;
+}
+
+/** Each home has keys and lists of its own. A home without any is no longer held. */
+export class MemoryRecords implements Records {
+  readonly #log: Pick<MemoryLog, 'refusalOf' | 'appendAt'>;
+  readonly #now: () => number;
+  readonly #homes = new Map<string, Home>();
+  readonly #expiry = new Expiry<Held>();
+
+  constructor(log: Pick<MemoryLog, 'refusalOf' | 'appendAt'>, now: () => number) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  read(home: string, keys: readonly string[]): Promise<Result<(Stored | undefined)[]>> {
+    const now = this.#now();
+    const stored = keys.map((key) => {
+      const held = this.#find(home, key, now);
+      return held && { value: held.value, rev: held.rev };
+    });
+    return Promise.resolve(ok(stored));
+  }
+
+  page(
+    home: string,
+    list: string,
+    range: { cursor?: string; limit: number; reverse?: boolean },
+  ): Promise<Result<{ keys: string[]; cursor?: string }>> {
+    const ranking = this.#homes.get(home)?.lists.get(list);
+    return Promise.resolve(ranking ? ranking.page(range) : ok({ keys: [] }));
+  }
+
+  async commit(home: string, change: Change): Promise<Result<{ appended: Appended[] }>> {
+    const appends = change.append ?? [];
+    for (const { topic } of appends) assert(homeOf(topic) === home, `${topic} does not live at ${home}`);
+    const now = this.#now();
+    const refusal = this.#unexpected(home, change, now) ?? this.#log.refusalOf(appends);
+    if (refusal) return refusal;
+
+    // Nothing from here on can fail or be seen half done: it is one turn.
+    this.#change(home, change, now);
+    const appended: Appended[] = [];
+    for (const event of appends) {
+      const result = this.#log.appendAt(event, now);
+      assert(result.ok, 'the log refused an append that it had allowed');
+      appended.push(result.value);
+    }
+    return ok({ appended });
+  }
+
+  /** True when there is more to do than fits into one sweep. */
+  sweep(now: number): boolean {
+    return this.#expiry.sweep(now, (held) => {
+      if (held.home.records.get(held.key) === held) held.home.records.delete(held.key);
+      this.#tidy(held.home);
+    });
+  }
+
+  #find(home: string, key: string, now: number): Held | undefined {
+    const held = this.#homes.get(home)?.records.get(key);
+    return held && held.endsAt > now ? held : undefined;
+  }
+
+  #unexpected(home: string, change: Change, now: number): Failure | undefined {
+    for (const { key, rev } of change.expect ?? []) {
+      const found = this.#find(home, key, now)?.rev ?? 0;
+      if (found !== rev) return fail('conflict', 'the record has changed', { key, expected: rev, found });
+    }
+    return undefined;
+  }
+
+  #change(name: string, change: Change, now: number): void {
+    let home = this.#homes.get(name);
+    if (!home) this.#homes.set(name, (home = { name, records: new Map(), lists: new Map() }));
+    for (const put of change.put ?? []) this.#put(home, put, now);
+    for (const key of change.del ?? []) this.#delete(home, key);
+    for (const { list, key, score } of change.rank ?? []) {
+      let ranking = home.lists.get(list);
+      if (!ranking) home.lists.set(list, (ranking = new Ranking()));
+      ranking.set(key, score);
+      if (ranking.size === 0) home.lists.delete(list);
+    }
+    this.#tidy(home);
+  }
+
+  #put(home: Home, put: { key: string; value: string; ttlMs?: number }, now: number): void {
+    const { key, value, ttlMs } = put;
+    let held = home.records.get(key);
+    if (!held) home.records.set(key, (held = { home, key, value, rev: 0, endsAt: Infinity, filedAt: Infinity }));
+    held.value = value;
+    held.rev = held.endsAt > now ? held.rev + 1 : 1;
+    held.endsAt = ttlMs === undefined ? Infinity : now + ttlMs;
+    this.#expiry.file(held);
+  }
+
+  #delete(home: Home, key: string): void {
+    const held = home.records.get(key);
+    if (!held) return;
+    home.records.delete(key);
+    // It stays filed until its time: without this, so would what it held.
+    held.value = '';
+  }
+
+  #tidy(home: Home): void {
+    if (home.records.size === 0 && home.lists.size === 0) this.#homes.delete(home.name);
+  }
+}
