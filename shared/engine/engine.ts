@@ -113,7 +113,10 @@ export interface TopicLog {
    * Kept events with `after` < seq, lowest first, at most `limit` (1–1000). With `reverse`: highest first, and `after`
    * (where given) is where to go down from. Nothing is created by reading.
    */
-  read(topic: string, range: { after?: number; limit: number; reverse?: boolean }): Promise<Result<{ head: TopicHead; events: LogEvent[] }>>;
+  read(
+    topic: string,
+    range: { after?: number; limit: number; reverse?: boolean },
+  ): Promise<Result<{ head: TopicHead; events: LogEvent[] }>>;
 
   /** Topics with a kept event at or after `since` by the store's clock (0: all). May name a few more; never one too few. */
   active(since: number): Promise<Result<string[]>>;
@@ -176,7 +179,11 @@ export interface LeaseHolder {
 /** Membership that ends by itself: who does not say again in time that it is there, is gone. */
 export interface Leases {
   /** Takes or renews; the answer names those that were not held before. */
-  hold(group: string, members: readonly { member: string; value: string }[], ttlMs: number): Promise<Result<{ joined: string[] }>>;
+  hold(
+    group: string,
+    members: readonly { member: string; value: string }[],
+    ttlMs: number,
+  ): Promise<Result<{ joined: string[] }>>;
   /** The answer names those that were held. */
   drop(group: string, members: readonly string[]): Promise<Result<{ left: string[] }>>;
   /** Only those whose lease runs now. */

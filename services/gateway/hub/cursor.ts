@@ -1,0 +1,58 @@
+/** Where one topic stands for a connection that reads on: `seq` was the last one sent or given up. */
+export interface Position {
+  epoch: string;
+  seq: number;
+  /** Read the log up to here; what follows is in the ring. */
+  until: number;
+  /** Up to here it was asked for, and is never given up for being slow. */
+  replay: number;
+}
+
+/** What is to be said of a topic before anything more of it is sent. */
+export interface Lost {
+  from: number;
+  to: number;
+  /** Set where the numbering changed. */
+  epoch: string | undefined;
+}
+
+/**
+ * Where a connection stands that is not on the fast lane: first the log, for each topic that stands elsewhere, then
+ * the ring from `n` to its head; there it is live again. A number and, for few, some positions: never a copy of a backlog.
+ */
+export class Cursor {
+  n: number;
+  readonly positions = new Map<string, Position>();
+  /** Topics with `seq` below `until`, in the order in which they are read. */
+  toRead: string[] = [];
+  readonly lost = new Map<string, Lost>();
+  /** Since when the socket has had no room; 0 while it has. */
+  blockedSince = 0;
+  /** Waits for a page of the log. */
+  waiting = false;
+  /** Stands in the pump's queue. */
+  queued = false;
+
+  constructor(n: number) {
+    this.n = n;
+  }
+
+  place(topic: string, position: Position): void {
+    this.positions.set(topic, position);
+    if (position.seq < position.until) this.toRead.push(topic);
+  }
+
+  /** One notice a topic, extended, however much is lost. */
+  lose(topic: string, from: number, to: number): void {
+    const lost = this.lost.get(topic);
+    if (!lost) this.lost.set(topic, { from, to, epoch: undefined });
+    else if (lost.to === 0) {
+      lost.from = from;
+      lost.to = to;
+    } else lost.to = Math.max(lost.to, to);
+  }
+
+  renumber(topic: string, epoch: string): void {
+    this.lost.set(topic, { from: 0, to: 0, epoch });
+  }
+}

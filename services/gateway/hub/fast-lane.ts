@@ -1,0 +1,84 @@
+import type { Entry } from './entry.ts';
+import { frameOf } from './format.ts';
+import type { Format } from './format.ts';
+import type { Fanout } from './ports.ts';
+import type { Subscriber, Subscription } from './subscriber.ts';
+
+/**
+ * The live path: an entry goes out as bytes encoded once per format, by native publish to each subscription that it
+ * matches. A connection whose subscriptions overlap would get it twice that way, so it is sent to, once.
+ */
+export class FastLane {
+  readonly #fanout: Fanout;
+  readonly #formats: readonly Format[];
+  readonly #onLost: (subscriber: Subscriber) => void;
+  /** Deliveries made or handed to native publish, for the metrics. */
+  deliveries = 0;
+
+  constructor(fanout: Fanout, formats: readonly Format[], onLost: (subscriber: Subscriber) => void) {
+    this.#fanout = fanout;
+    this.#formats = formats;
+    this.#onLost = onLost;
+  }
+
+  publish(entry: Entry, route: readonly Subscription[]): void {
+    for (const subscription of route) {
+      for (const format of this.#formats) {
+        const riders = subscription.riders[format.index];
+        if (!riders) continue;
+        const frame = frameOf(entry, format);
+        if (!frame) continue;
+        this.#fanout.publish(subscription.native(format), frame, format.binary);
+        this.deliveries += riders;
+      }
+      if (subscription.direct) this.#sendEach(entry, subscription.direct);
+    }
+  }
+
+  #sendEach(entry: Entry, subscribers: Set<Subscriber>): void {
+    for (const subscriber of subscribers) {
+      if (subscriber.stamp === entry.n || subscriber.lostAt >= 0) continue;
+      subscriber.stamp = entry.n;
+      const frame = frameOf(entry, subscriber.format);
+      if (!frame) continue;
+      if (subscriber.socket.send(frame, subscriber.format.binary)) {
+        this.deliveries += 1;
+      } else {
+        subscriber.lostAt = entry.n;
+        this.#onLost(subscriber);
+      }
+    }
+  }
+
+  /** Puts a connection with its subscriptions on the lane, as its overlaps ask. */
+  join(subscriber: Subscriber): void {
+    subscriber.lane = subscriber.socket.native && subscriber.overlaps === 0 ? 'native' : 'direct';
+    for (const subscription of subscriber.subscriptions.values()) this.add(subscriber, subscription);
+  }
+
+  add(subscriber: Subscriber, subscription: Subscription): void {
+    if (subscriber.lane === 'native') {
+      const { format } = subscriber;
+      subscription.riders[format.index] = (subscription.riders[format.index] ?? 0) + 1;
+      subscriber.socket.subscribe(subscription.native(format));
+    } else {
+      (subscription.direct ??= new Set()).add(subscriber);
+    }
+  }
+
+  remove(subscriber: Subscriber, subscription: Subscription): void {
+    if (subscriber.lane === 'native') {
+      const { format } = subscriber;
+      subscription.riders[format.index]! -= 1;
+      if (!subscriber.closed) subscriber.socket.unsubscribe(subscription.native(format));
+    } else if (subscription.direct?.delete(subscriber) && subscription.direct.size === 0) {
+      subscription.direct = undefined;
+    }
+  }
+
+  /** Never from inside uWebSockets.js's `dropped` handler: unsubscribing there crashes the process. */
+  leave(subscriber: Subscriber): void {
+    for (const subscription of subscriber.subscriptions.values()) this.remove(subscriber, subscription);
+    subscriber.lane = 'none';
+  }
+}

@@ -1,0 +1,286 @@
+import type { Clock } from '../../../shared/base/clock.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { Engine, LiveBatch } from '../../../shared/engine/engine.ts';
+import { Cursor } from './cursor.ts';
+import type { Entry } from './entry.ts';
+import { FastLane } from './fast-lane.ts';
+import { Pages } from './pages.ts';
+import type { Format } from './format.ts';
+import type { Defer, Fanout, Socket } from './ports.ts';
+import { Pump } from './pump.ts';
+import { Ring } from './ring.ts';
+import { Rounds } from './rounds.ts';
+import { Subscriber } from './subscriber.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { Tails } from './tails.ts';
+
+/** Answers that wait for room in one socket; whoever lets more gather does not read at all. */
+const maxOutbox = 256;
+
+export interface HubOptions {
+  log: Engine['log'];
+  clock: Clock;
+  fanout: Fanout;
+  formats: readonly Format[];
+  defer: Defer;
+  /** Events that a connection may lag behind per topic. */
+  maxLag: number;
+  /** Bytes that wait in a socket when nothing but answers is sent to it any more; well below the socket's own limit. */
+  highWater: number;
+  ringEntries?: number;
+  ringBytes?: number;
+}
+
+/**
+ * The local half of publish and subscribe: takes the topics that somebody here wants from the log, in order and
+ * without holes, and brings them to the connections: those that keep up by native publish, the others by a cursor.
+ * It promises each connection every event of its topics once, in order, or a notice of what it will not get.
+ */
+export class Hub {
+  readonly subscriptions = new Subscriptions();
+  readonly tails: Tails;
+  readonly lane: FastLane;
+  readonly pump: Pump;
+  readonly rounds: Rounds;
+  readonly log: Engine['log'];
+  readonly ring: Ring;
+  readonly #clock: Clock;
+  readonly #pages: Pages;
+  /** Those not on the fast lane; they are few. */
+  readonly #behind = new Set<Subscriber>();
+  /** Where the last lost frame was found: its neighbours are lost in the same turn, for many connections at once. */
+  #lastLost = 0;
+  /** Events taken from the log, for the metrics. */
+  events = 0;
+
+  constructor(options: HubOptions) {
+    const { log, clock, defer } = options;
+    this.log = log;
+    this.#clock = clock;
+    this.ring = new Ring(options.ringEntries ?? 16_384, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
+      this.#overrun(tail),
+    );
+    this.#pages = new Pages(log, clock);
+    this.lane = new FastLane(options.fanout, options.formats, (subscriber) => this.#lost(subscriber));
+    this.tails = new Tails({
+      log,
+      clock,
+      emit: (entry) => this.#emit(entry),
+      wanted: (topic) => this.subscriptions.route(topic).length > 0,
+      wantedSince: (topic) => this.#wantedSince(topic),
+    });
+    this.rounds = new Rounds({
+      log,
+      clock,
+      tails: this.tails,
+      exact: (topic) => this.subscriptions.get(topic) !== undefined,
+      hasPatterns: () => this.subscriptions.hasPatterns,
+      wanted: (topic) => this.subscriptions.route(topic).length > 0,
+    });
+    this.pump = new Pump({
+      ring: this.ring,
+      pages: this.#pages,
+      clock,
+      defer,
+      maxLag: options.maxLag,
+      highWater: options.highWater,
+      matches: (subscriber, topic) => this.matches(subscriber, topic),
+      headOf: (topic, epoch) => {
+        const tail = this.tails.get(topic);
+        return tail?.epoch === epoch ? tail.seq : undefined;
+      },
+      caughtUp: (subscriber) => this.#goLive(subscriber),
+    });
+    log.listen({
+      live: (batches) => this.#live(batches),
+      disturbed: () => void this.rounds.recover(),
+    });
+  }
+
+  get behind(): number {
+    return this.#behind.size;
+  }
+
+  start(): void {
+    this.rounds.start();
+  }
+
+  stop(): void {
+    this.rounds.stop();
+    this.#pages.stop();
+    for (const { topic } of this.tails.all()) this.tails.forget(topic);
+  }
+
+  connect(socket: Socket, format: Format): Subscriber {
+    const subscriber = new Subscriber(socket, format);
+    this.lane.join(subscriber);
+    return subscriber;
+  }
+
+  /** The socket is closed: nothing is sent to it any more. */
+  disconnect(subscriber: Subscriber): void {
+    subscriber.closed = true;
+    if (!subscriber.cursor) this.lane.leave(subscriber);
+    this.#behind.delete(subscriber);
+    for (const subscription of subscriber.subscriptions.values()) this.release(subscription.name);
+    subscriber.subscriptions.clear();
+    subscriber.outbox = undefined;
+  }
+
+  /** An answer: never refused for the socket being full, never overtaken by an event. False: more wait than may. */
+  send(subscriber: Subscriber, frame: Uint8Array): boolean {
+    if (!subscriber.outbox) {
+      if (subscriber.socket.send(frame, subscriber.format.binary)) return true;
+      subscriber.outbox = [];
+      this.leaveLane(subscriber);
+      if (subscriber.cursor && subscriber.cursor.blockedSince === 0) subscriber.cursor.blockedSince = this.#clock.now();
+    }
+    subscriber.outbox.push(frame);
+    return subscriber.outbox.length <= maxOutbox;
+  }
+
+  /** The socket has room again. */
+  drained(subscriber: Subscriber): void {
+    const { outbox, cursor } = subscriber;
+    if (outbox) {
+      while (outbox.length > 0 && subscriber.socket.send(outbox[0]!, subscriber.format.binary)) outbox.shift();
+      if (outbox.length > 0) return;
+      subscriber.outbox = undefined;
+    }
+    if (!cursor) return;
+    cursor.blockedSince = 0;
+    this.pump.wake(subscriber);
+  }
+
+  /**
+   * Native publish found the socket full. It says so once for all that it had gathered in this turn, and names the first
+   * message lost; nothing from there on has reached the socket. Unsubscribing in this call would crash the process, so
+   * the connection leaves the lane in a microtask.
+   */
+  dropped(subscriber: Subscriber, frame: Uint8Array): void {
+    if (subscriber.cursor || subscriber.lostAt >= 0) return;
+    const place = this.#placeOf(frame, subscriber.format);
+    subscriber.lostAt = place < 0 ? this.ring.tail : place;
+    // More in one turn than the ring holds: what is lost cannot be told, so the client has to come back by its positions.
+    if (place < 0) queueMicrotask(() => subscriber.socket.close(4408, 'too slow'));
+    this.#lost(subscriber);
+  }
+
+  matches(subscriber: Subscriber, topic: string): boolean {
+    if (subscriber.subscriptions.has(topic)) return true;
+    for (const subscription of this.subscriptions.route(topic)) {
+      if (subscription.pattern && subscriber.subscriptions.has(subscription.name)) return true;
+    }
+    return false;
+  }
+
+  /** From now on the node takes the topic's events, or the pattern's. */
+  async hold(names: readonly string[]): Promise<Result<void>> {
+    const fresh = names.filter((name) => this.subscriptions.hold(name).holders === 1);
+    const patterns = fresh.some((name) => this.subscriptions.get(name)?.pattern);
+    if (patterns) {
+      const all = await this.log.watchAll(true);
+      if (!all.ok) return all;
+    }
+    // Held by another subscribe that is still under way, too: watching twice costs nothing, not watching costs events.
+    return this.log.watch(names.filter((name) => !this.subscriptions.get(name)?.pattern));
+  }
+
+  release(name: string): void {
+    const subscription = this.subscriptions.get(name);
+    if (!subscription || !this.subscriptions.release(subscription)) return;
+    if (!subscription.pattern) {
+      this.log.unwatch([name]);
+      if (this.subscriptions.route(name).length === 0) this.tails.forget(name);
+    } else {
+      if (!this.subscriptions.hasPatterns) void this.log.watchAll(false);
+      for (const { topic } of this.tails.all()) {
+        if (this.subscriptions.route(topic).length === 0) this.tails.forget(topic);
+      }
+    }
+  }
+
+  /** Puts a connection on a cursor, at the place from which on it has got nothing. */
+  leaveLane(subscriber: Subscriber): Cursor {
+    if (subscriber.cursor) return subscriber.cursor;
+    // Flushing may find the socket full, and then says where.
+    if (subscriber.lostAt < 0 && subscriber.lane === 'native') subscriber.socket.flush();
+    this.lane.leave(subscriber);
+    const cursor = new Cursor(subscriber.lostAt >= 0 ? subscriber.lostAt : this.ring.head);
+    subscriber.lostAt = -1;
+    subscriber.cursor = cursor;
+    this.#behind.add(subscriber);
+    return cursor;
+  }
+
+  /** Turns a place in the ring into positions of topics, so that the ring may forget what is before its head. */
+  unpin(subscriber: Subscriber, cursor: Cursor): void {
+    if (cursor.n === this.ring.head) return;
+    for (const missed of this.ring.missedSince(cursor.n)) {
+      const { topic, epoch, firstSeq, lastSeq } = missed;
+      if (!this.matches(subscriber, topic)) continue;
+      const position = cursor.positions.get(topic);
+      if (position?.epoch === epoch) {
+        position.until = Math.max(position.until, lastSeq);
+        cursor.place(topic, position);
+        continue;
+      }
+      if (missed.renumbered) cursor.renumber(topic, epoch);
+      cursor.place(topic, { epoch, seq: Math.max(0, firstSeq - 1), until: lastSeq, replay: 0 });
+    }
+    cursor.n = this.ring.head;
+  }
+
+  #goLive(subscriber: Subscriber): void {
+    subscriber.cursor = undefined;
+    this.#behind.delete(subscriber);
+    this.lane.join(subscriber);
+  }
+
+  #lost(subscriber: Subscriber): void {
+    queueMicrotask(() => {
+      if (subscriber.closed || subscriber.lostAt < 0) return;
+      this.leaveLane(subscriber);
+      this.pump.wake(subscriber);
+    });
+  }
+
+  #live(batches: LiveBatch[]): void {
+    for (const batch of batches) {
+      this.events += batch.bodies.length;
+      this.tails.live(batch);
+    }
+  }
+
+  #emit(entry: Entry): void {
+    this.ring.push(entry);
+    this.lane.publish(entry, this.subscriptions.route(entry.topic));
+  }
+
+  #overrun(newTail: number): void {
+    for (const subscriber of this.#behind) {
+      if (subscriber.cursor && subscriber.cursor.n < newTail) this.unpin(subscriber, subscriber.cursor);
+    }
+  }
+
+  #wantedSince(topic: string): number {
+    let since = Number.POSITIVE_INFINITY;
+    for (const subscription of this.subscriptions.route(topic)) {
+      if (subscription.pattern) since = Math.min(since, subscription.since);
+    }
+    return Math.max(since, this.rounds.forgottenUpTo + 1);
+  }
+
+  #placeOf(frame: Uint8Array, format: Format): number {
+    const { ring } = this;
+    const isIt = (n: number): boolean => {
+      const made = ring.at(n).frames[format.index];
+      return made?.length === frame.length && Buffer.compare(made, frame) === 0;
+    };
+    if (this.#lastLost >= ring.tail && this.#lastLost < ring.head && isIt(this.#lastLost)) return this.#lastLost;
+    for (let n = ring.head - 1; n >= ring.tail; n -= 1) {
+      if (isIt(n)) return (this.#lastLost = n);
+    }
+    return -1;
+  }
+}

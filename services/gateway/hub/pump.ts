@@ -1,0 +1,240 @@
+import type { Clock } from '../../../shared/base/clock.ts';
+import type { Cursor, Position } from './cursor.ts';
+import { Gap, Renumbered } from './entry.ts';
+import { frameOf } from './format.ts';
+import type { Entry, Event } from './entry.ts';
+import type { Page, Pages } from './pages.ts';
+import type { Defer } from './ports.ts';
+import type { Ring } from './ring.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** Entries that one connection, and all of them together, may look at before others get their turn. */
+const slice = 256;
+const turn = 2048;
+
+export interface PumpPorts {
+  ring: Ring;
+  pages: Pages;
+  clock: Clock;
+  defer: Defer;
+  /** Events that a connection may lag behind per topic. */
+  maxLag: number;
+  highWater: number;
+  matches(subscriber: Subscriber, topic: string): boolean;
+  /** The last number of the topic that went into the ring, if the node follows it in this numbering. */
+  headOf(topic: string, epoch: string): number | undefined;
+  /** It reached the head of the ring. */
+  caughtUp(subscriber: Subscriber): void;
+}
+
+/** Moves the connections that are behind: what each has room for, a slice at a time, until it stands at the head. */
+export class Pump {
+  readonly #ports: PumpPorts;
+  #queue: Subscriber[] = [];
+  #scheduled = false;
+  /** Entries that the connection at work may still look at. */
+  #left = 0;
+  /** For the metrics. */
+  replayed = 0;
+  dropped = 0;
+
+  constructor(ports: PumpPorts) {
+    this.#ports = ports;
+  }
+
+  wake(subscriber: Subscriber): void {
+    const { cursor } = subscriber;
+    if (!cursor || cursor.queued) return;
+    cursor.queued = true;
+    this.#queue.push(subscriber);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#ports.defer(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    const queue = this.#queue;
+    this.#queue = [];
+    let left = turn;
+    let next = 0;
+    while (next < queue.length && left > 0) {
+      const subscriber = queue[next++]!;
+      const { cursor } = subscriber;
+      if (!cursor || subscriber.closed) continue;
+      cursor.queued = false;
+      this.#left = slice;
+      subscriber.socket.cork(() => this.#advance(subscriber, cursor));
+      left -= slice - this.#left;
+    }
+    if (next < queue.length) this.#queue = [...queue.slice(next), ...this.#queue];
+    if (this.#queue.length > 0) this.#schedule();
+  }
+
+  /** Ends blocked (`drained` wakes it), waiting (the page wakes it), caught up, or queued again. */
+  #advance(subscriber: Subscriber, cursor: Cursor): void {
+    if (subscriber.outbox || cursor.waiting) return;
+    while (this.#left > 0) {
+      this.#left -= 1;
+      if (subscriber.socket.buffered() > this.#ports.highWater) {
+        this.#block(cursor);
+        return;
+      }
+      const topic = cursor.toRead.at(-1);
+      if (topic !== undefined) {
+        if (!this.#readTopic(subscriber, cursor, topic)) return;
+      } else if (cursor.n < this.#ports.ring.head) {
+        if (!this.#replayRing(subscriber, cursor)) return;
+      } else {
+        if (this.#sayAllLost(subscriber, cursor)) this.#ports.caughtUp(subscriber);
+        return;
+      }
+    }
+    this.wake(subscriber);
+  }
+
+  #block(cursor: Cursor): void {
+    if (cursor.blockedSince === 0) cursor.blockedSince = this.#ports.clock.now();
+  }
+
+  /** Sends what the next page holds of the topic. False: it cannot go on now. */
+  #readTopic(subscriber: Subscriber, cursor: Cursor, topic: string): boolean {
+    const position = cursor.positions.get(topic);
+    if (!position || position.seq >= position.until || !this.#ports.matches(subscriber, topic)) {
+      cursor.toRead.pop();
+      return true;
+    }
+    this.#giveUpOldest(cursor, topic, position, position.seq);
+    if (position.seq >= position.until) return true;
+    const page = this.#ports.pages.get(topic, position.epoch, position.seq);
+    if (page) return this.#sendPage(subscriber, cursor, topic, position, page);
+    cursor.waiting = true;
+    this.#ports.pages.load(topic, position.seq, (loaded) => {
+      cursor.waiting = false;
+      if (loaded.epoch !== position.epoch) {
+        cursor.renumber(topic, loaded.epoch);
+        startAnew(position, loaded.epoch);
+      } else if (loaded.upTo <= position.seq) {
+        this.#skipTo(cursor, topic, position, position.until);
+      }
+      this.wake(subscriber);
+    });
+    return false;
+  }
+
+  #sendPage(subscriber: Subscriber, cursor: Cursor, topic: string, position: Position, page: Page): boolean {
+    for (const event of page.events) {
+      if (event.seq <= position.seq) continue;
+      if (event.seq > position.until) break;
+      if (event.seq > position.seq + 1) this.#skipTo(cursor, topic, position, event.seq - 1);
+      if (!this.#send(subscriber, cursor, event)) return false;
+      position.seq = event.seq;
+      this.replayed += 1;
+      if (subscriber.socket.buffered() > this.#ports.highWater) return true;
+    }
+    this.#skipTo(cursor, topic, position, Math.min(page.upTo, position.until));
+    return true;
+  }
+
+  /** Sends the entry at `n`, if it is for this connection. False: there is no room for it. */
+  #replayRing(subscriber: Subscriber, cursor: Cursor): boolean {
+    const entry = this.#ports.ring.at(cursor.n);
+    if (this.#ports.matches(subscriber, entry.topic)) {
+      if (entry.kind === 'event') {
+        if (entry.seq > 0 && !this.#replayEvent(subscriber, cursor, entry)) return false;
+      } else if (entry.kind === 'gap') {
+        this.#replayGap(cursor, entry);
+      } else {
+        const position = cursor.positions.get(entry.topic);
+        if (position?.epoch !== entry.epoch) {
+          cursor.renumber(entry.topic, entry.epoch);
+          if (position) startAnew(position, entry.epoch);
+        }
+      }
+    }
+    cursor.n += 1;
+    return true;
+  }
+
+  #replayEvent(subscriber: Subscriber, cursor: Cursor, event: Event): boolean {
+    const position = cursor.positions.get(event.topic);
+    // Of another numbering: what was left of the old one when the log already told of the new one. The notice covers it.
+    if (position && (position.epoch !== event.epoch || event.seq <= position.seq)) return true;
+    const newer = (this.#ports.headOf(event.topic, event.epoch) ?? 0) - event.seq;
+    if (newer >= this.#ports.maxLag && event.seq > (position?.replay ?? 0)) {
+      this.#lose(cursor, event.topic, event.seq, event.seq);
+    } else if (!this.#send(subscriber, cursor, event)) return false;
+    if (position) position.seq = event.seq;
+    return true;
+  }
+
+  #replayGap(cursor: Cursor, gap: Gap): void {
+    const position = cursor.positions.get(gap.topic);
+    if (position && (position.epoch !== gap.epoch || gap.to <= position.seq)) return;
+    this.#lose(cursor, gap.topic, Math.max(gap.from, (position?.seq ?? 0) + 1), gap.to);
+    if (position) position.seq = gap.to;
+  }
+
+  /** The oldest waiting events go first, and it is said. What was asked for by `since` is not given up while the rest keeps within bounds. */
+  #giveUpOldest(cursor: Cursor, topic: string, position: Position, from: number): void {
+    const head = this.#ports.headOf(topic, position.epoch);
+    if (head === undefined) return;
+    const lag = head - Math.max(from, position.replay);
+    if (lag > this.#ports.maxLag) this.#skipTo(cursor, topic, position, head - this.#ports.maxLag);
+  }
+
+  #skipTo(cursor: Cursor, topic: string, position: Position, seq: number): void {
+    if (seq <= position.seq) return;
+    this.#lose(cursor, topic, position.seq + 1, seq);
+    position.seq = seq;
+  }
+
+  #lose(cursor: Cursor, topic: string, from: number, to: number): void {
+    this.dropped += to - from + 1;
+    cursor.lose(topic, from, to);
+  }
+
+  #send(subscriber: Subscriber, cursor: Cursor, entry: Entry): boolean {
+    if (!this.#sayLost(subscriber, cursor, entry.topic)) return false;
+    return this.#write(subscriber, cursor, entry);
+  }
+
+  #sayAllLost(subscriber: Subscriber, cursor: Cursor): boolean {
+    for (const topic of cursor.lost.keys()) {
+      if (!this.#sayLost(subscriber, cursor, topic)) return false;
+    }
+    return true;
+  }
+
+  #sayLost(subscriber: Subscriber, cursor: Cursor, topic: string): boolean {
+    const lost = cursor.lost.get(topic);
+    if (!lost) return true;
+    if (lost.epoch !== undefined) {
+      if (!this.#write(subscriber, cursor, new Renumbered(topic, lost.epoch))) return false;
+      lost.epoch = undefined;
+    }
+    if (lost.to > 0 && !this.#write(subscriber, cursor, new Gap(topic, '', lost.from, lost.to))) return false;
+    cursor.lost.delete(topic);
+    return true;
+  }
+
+  #write(subscriber: Subscriber, cursor: Cursor, entry: Entry): boolean {
+    this.#left -= 1;
+    const frame = frameOf(entry, subscriber.format);
+    if (!frame || subscriber.socket.send(frame, subscriber.format.binary)) return true;
+    this.#block(cursor);
+    return false;
+  }
+}
+
+/** What it was reading is no more. What came since the change is in the ring; the notice says that something may be missing. */
+function startAnew(position: Position, epoch: string): void {
+  position.epoch = epoch;
+  position.seq = 0;
+  position.until = 0;
+  position.replay = 0;
+}

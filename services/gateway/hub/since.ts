@@ -1,0 +1,43 @@
+import type { TopicHead } from '../../../shared/engine/engine.ts';
+
+export interface Point {
+  seq: number;
+  epoch: string;
+}
+
+/** From where a subscription wants its events (PROTOCOL, section 2). */
+export type Since =
+  | 'latest'
+  | 'earliest'
+  | { seq: number; epoch: string }
+  | { time: number }
+  | { positions: Record<string, { seq: number; epoch: string }>; time: number };
+
+/** Where the replay of one topic begins: after `after`. `recovered`: nothing is missing between what was asked for and the head. */
+export interface Start {
+  after: number;
+  recovered: boolean;
+}
+
+export function startAt(point: Point, head: TopicHead): Start {
+  const kept = head.first - 1;
+  // The position before the first event of a topic that was never used is in every numbering.
+  const known = point.epoch === head.epoch || (point.epoch === '' && point.seq === 0);
+  if (!known || point.seq > head.seq) return { after: kept, recovered: false };
+  return { after: Math.max(point.seq, kept), recovered: point.seq >= kept };
+}
+
+/** `head.before` answers the time that was asked about. */
+export function startSince(time: number, head: TopicHead): Start {
+  const kept = head.first - 1;
+  const nothingKept = head.first > head.seq;
+  const recovered = kept === 0 || head.before > kept || (nothingKept && head.ts < time);
+  return { after: Math.max(head.before, kept), recovered };
+}
+
+export function startOf(since: Exclude<Since, 'latest'>, head: TopicHead): Start {
+  if (since === 'earliest') return { after: head.first - 1, recovered: true };
+  if ('seq' in since) return startAt(since, head);
+  const point = 'positions' in since ? since.positions[head.topic] : undefined;
+  return point ? startAt(point, head) : startSince(since.time, head);
+}

@@ -1,0 +1,53 @@
+import { isPattern } from '../../../shared/topics/grammar.ts';
+import type { Cursor } from './cursor.ts';
+import type { Format } from './format.ts';
+import type { Socket } from './ports.ts';
+
+/** The hub's side of a connection. There may be 100,000 of them, so it holds what it must and no queue of events. */
+export class Subscriber {
+  readonly socket: Socket;
+  readonly format: Format;
+  readonly subscriptions = new Map<string, Subscription>();
+  /** Pairs of its subscriptions that can match the same topic; with any, it is sent to one by one. */
+  overlaps = 0;
+  /** Where it stands while it is not on the fast lane. */
+  cursor: Cursor | undefined = undefined;
+  /** How it rides while it is on the fast lane. */
+  lane: 'none' | 'native' | 'direct' = 'none';
+  /** The place of the first entry that the fast lane lost for it, from the moment it is known until it has left. */
+  lostAt = -1;
+  /** The last entry sent to it one by one: several of its subscriptions may name the same. */
+  stamp = -1;
+  /** Answers that the socket refused, in order. Nothing else is sent before them. */
+  outbox: Uint8Array[] | undefined = undefined;
+  closed = false;
+
+  constructor(socket: Socket, format: Format) {
+    this.socket = socket;
+    this.format = format;
+  }
+}
+
+/** One topic or pattern that somebody on this node subscribed to: who is on its fast lane, and who is sent to. */
+export class Subscription {
+  readonly name: string;
+  readonly pattern: boolean;
+  /** Connections that hold it or are about to: the node takes the topic's events while there is one. */
+  holders = 0;
+  /** For a pattern: from this time of the store on, every matching event matters. Unknown while the first subscribe is under way. */
+  since = Number.POSITIVE_INFINITY;
+  /** Live connections on native publish, by format: where there is none, nothing is encoded. */
+  readonly riders: number[] = [];
+  /** Live connections that are sent to one by one. */
+  direct: Set<Subscriber> | undefined;
+  readonly #natives: string[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+    this.pattern = isPattern(name);
+  }
+
+  native(format: Format): string {
+    return (this.#natives[format.index] ??= `${format.name} ${this.name}`);
+  }
+}

@@ -1,0 +1,257 @@
+import { fail, ok } from '../../../shared/base/errors.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { TopicHead } from '../../../shared/engine/engine.ts';
+import { isPattern } from '../../../shared/topics/grammar.ts';
+import { matches } from '../../../shared/topics/match.ts';
+import { overlaps } from '../../../shared/topics/overlap.ts';
+import type { Hub } from './hub.ts';
+import { startOf } from './since.ts';
+import type { Since, Start } from './since.ts';
+import type { Subscriber, Subscription } from './subscriber.ts';
+
+export interface Ask {
+  topic: string;
+  since: Since;
+}
+
+export interface Subscribed {
+  topic: string;
+  pattern: boolean;
+  epoch?: string;
+  seq?: number;
+  recovered?: boolean;
+  replay?: number;
+}
+
+export interface Prepared {
+  time: number;
+  /**
+   * Makes the subscriptions: whatever happens after this call reaches the connection. To be called in the turn in which
+   * the answer goes out, which `begin` then follows: so the answer comes before the first event that it causes.
+   */
+  attach(): Subscribed[];
+  begin(): void;
+}
+
+const tries = 5;
+
+/** Finds out where each subscription begins. Nothing of the connection is changed yet, so a failure leaves nothing behind. */
+export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly Ask[]): Promise<Result<Prepared>> {
+  const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.subscriptions.has(name));
+  const held = await hub.hold(names);
+  const planned = held.ok ? await plan(hub, asks) : held;
+  if (planned.ok && !subscriber.closed) {
+    const { value } = planned;
+    return ok({
+      time: value.time,
+      attach: () => attach(hub, subscriber, asks, names, value),
+      begin: () => hub.pump.wake(subscriber),
+    });
+  }
+  for (const name of names) hub.release(name);
+  return planned.ok ? fail('unavailable', 'the connection is closed') : planned;
+}
+
+interface Plan {
+  time: number;
+  /** The head of the ring when the store was asked which topics there are. */
+  place: number;
+  heads: Map<string, TopicHead>;
+  /** Topics to replay, for each ask in order. */
+  starts: Map<string, Start>[];
+}
+
+async function plan(hub: Hub, asks: readonly Ask[]): Promise<Result<Plan>> {
+  for (let attempt = 0; attempt < tries; attempt += 1) {
+    const place = hub.ring.head;
+    const topics = await topicsOf(hub, asks);
+    if (!topics.ok) return topics;
+    if (!(await hub.tails.ensure([...new Set(topics.value.flat())]))) return fail('unavailable');
+    const questions = asks.flatMap(({ since }, i) =>
+      topics.value[i]!.map((topic) =>
+        typeof since === 'object' && 'time' in since ? { topic, since: since.time } : { topic },
+      ),
+    );
+    const answer = await hub.log.heads(questions);
+    if (!answer.ok) return answer;
+    // What matching topics had between the list of them and now is looked up in the ring: it must still reach back there.
+    if (hub.ring.tail > place) continue;
+    // A new numbering that the node has not followed yet: the next round does.
+    if (answer.value.heads.some(({ topic, epoch }) => epoch !== '' && hub.tails.get(topic)?.epoch !== epoch)) continue;
+    const heads = new Map<string, TopicHead>();
+    let next = 0;
+    const starts = asks.map(({ since }, i) => {
+      const own = new Map<string, Start>();
+      for (const topic of topics.value[i]!) {
+        const head = answer.value.heads[next++]!;
+        heads.set(topic, head);
+        if (since !== 'latest') own.set(topic, startOf(since, head));
+      }
+      return own;
+    });
+    return ok({ time: answer.value.time, place, heads, starts });
+  }
+  return fail('unavailable', 'more is being published than the replay of a pattern can be joined to; try again');
+}
+
+/** The topics that each ask is about: itself, or those with something kept that the pattern matches. */
+async function topicsOf(hub: Hub, asks: readonly Ask[]): Promise<Result<string[][]>> {
+  let active: string[] = [];
+  const times = asks
+    .filter(({ topic, since }) => isPattern(topic) && since !== 'latest')
+    .map(({ since }) => timeOf(since));
+  if (times.length > 0) {
+    const answer = await hub.log.active(Math.min(...times));
+    if (!answer.ok) return answer;
+    active = answer.value;
+  }
+  return ok(
+    asks.map(({ topic, since }) => {
+      if (!isPattern(topic)) return [topic];
+      if (since === 'latest') return [];
+      const named = typeof since === 'object' && 'positions' in since ? Object.keys(since.positions) : [];
+      return [...new Set([...named, ...active])].filter((candidate) => matches(topic, candidate));
+    }),
+  );
+}
+
+function timeOf(since: Since): number {
+  return typeof since === 'object' && 'time' in since ? since.time : 0;
+}
+
+function attach(
+  hub: Hub,
+  subscriber: Subscriber,
+  asks: readonly Ask[],
+  names: readonly string[],
+  made: Plan,
+): Subscribed[] {
+  const fresh = subscriber.closed ? [] : names.filter((name) => !subscriber.subscriptions.has(name));
+  // Closed meanwhile, or subscribed by another request of the same connection that was quicker.
+  for (const name of names) if (!fresh.includes(name)) hub.release(name);
+  if (subscriber.closed) return [];
+
+  const replays = replaysOf(hub, subscriber, asks, fresh, made);
+  const answers = asks.map((ask, i) => describe(hub, ask, made, made.starts[i]!, replays));
+  const added = fresh.map((name) => hub.subscriptions.get(name)!);
+  for (const subscription of added)
+    if (subscription.pattern) subscription.since = Math.min(subscription.since, made.time);
+
+  const overlapping = countOverlaps(subscriber, added);
+  const leaves = replays.size > 0 || subscriber.lostAt >= 0 || (overlapping > 0 && subscriber.lane === 'native');
+  // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head.
+  if (subscriber.cursor || leaves) hub.unpin(subscriber, hub.leaveLane(subscriber));
+  subscriber.overlaps += overlapping;
+  for (const subscription of added) {
+    subscriber.subscriptions.set(subscription.name, subscription);
+    if (!subscriber.cursor) hub.lane.add(subscriber, subscription);
+  }
+  for (const [topic, replay] of replays) {
+    subscriber.cursor?.place(topic, {
+      epoch: replay.epoch,
+      seq: replay.after,
+      until: replay.until,
+      replay: replay.until,
+    });
+  }
+  return answers;
+}
+
+interface Replay {
+  epoch: string;
+  after: number;
+  until: number;
+}
+
+/** What another subscription of the connection has brought already is never sent again, so a topic it covers is not replayed. */
+function replaysOf(
+  hub: Hub,
+  subscriber: Subscriber,
+  asks: readonly Ask[],
+  fresh: readonly string[],
+  made: Plan,
+): Map<string, Replay> {
+  const replays = new Map<string, Replay>();
+  const add = (topic: string, after: number): void => {
+    if (hub.matches(subscriber, topic)) return;
+    const head = made.heads.get(topic);
+    const tail = hub.tails.get(topic);
+    const epoch = head?.epoch ?? tail?.epoch ?? '';
+    if (epoch === '') return;
+    const until = tail?.seq ?? head?.seq ?? 0;
+    const known = replays.get(topic);
+    if (known) known.after = Math.min(known.after, after);
+    else if (after < until) replays.set(topic, { epoch, after, until });
+  };
+  asks.forEach(({ topic: name, since }, i) => {
+    if (!fresh.includes(name) || since === 'latest') return;
+    for (const [topic, { after }] of made.starts[i]!) add(topic, after);
+    if (!isPattern(name)) return;
+    for (const { topic, firstSeq } of hub.ring.missedSince(made.place)) {
+      if (firstSeq > 0 && !made.starts[i]!.has(topic) && matches(name, topic)) add(topic, firstSeq - 1);
+    }
+  });
+  return replays;
+}
+
+function describe(
+  hub: Hub,
+  ask: Ask,
+  made: Plan,
+  starts: Map<string, Start>,
+  replays: Map<string, Replay>,
+): Subscribed {
+  const { topic, since } = ask;
+  const recovered = since === 'latest' ? {} : { recovered: [...starts.values()].every((start) => start.recovered) };
+  if (isPattern(topic)) return { topic, pattern: true, ...recovered };
+  const { epoch, seq } = hub.tails.get(topic) ?? made.heads.get(topic) ?? { epoch: '', seq: 0 };
+  const replay = replays.get(topic);
+  return {
+    topic,
+    pattern: false,
+    epoch,
+    seq,
+    ...recovered,
+    ...(since === 'latest' ? {} : { replay: replay ? seq - replay.after : 0 }),
+  };
+}
+
+/** Pairs of subscriptions that one topic can match. Two names without a wildcard never are. */
+function countOverlaps(subscriber: Subscriber, added: readonly Subscription[]): number {
+  let count = 0;
+  added.forEach((one, i) => {
+    for (const other of subscriber.subscriptions.values()) count += overlap(one, other);
+    for (let j = 0; j < i; j += 1) count += overlap(one, added[j]!);
+  });
+  return count;
+}
+
+function overlap(one: Subscription, other: Subscription): 0 | 1 {
+  return (one.pattern || other.pattern) && overlaps(one.name, other.name) ? 1 : 0;
+}
+
+/** Back to what the connection had before; names it does not hold are passed over. */
+export function unsubscribe(hub: Hub, subscriber: Subscriber, names: readonly string[]): void {
+  for (const name of names) {
+    const subscription = subscriber.subscriptions.get(name);
+    if (!subscription) continue;
+    if (!subscriber.cursor) hub.lane.remove(subscriber, subscription);
+    subscriber.subscriptions.delete(name);
+    subscriber.overlaps -= countOverlaps(subscriber, [subscription]);
+    forgetPositions(hub, subscriber);
+    hub.release(name);
+  }
+  // Without overlaps it may ride native publish again; it gets there by way of a cursor that has nothing to read.
+  if (!subscriber.cursor && subscriber.lane === 'direct' && subscriber.socket.native && subscriber.overlaps === 0) {
+    hub.leaveLane(subscriber);
+    hub.pump.wake(subscriber);
+  }
+}
+
+/** Positions and notices of topics that it no longer wants: a later subscription begins anew. */
+function forgetPositions(hub: Hub, subscriber: Subscriber): void {
+  const { cursor } = subscriber;
+  if (!cursor) return;
+  for (const topic of cursor.positions.keys()) if (!hub.matches(subscriber, topic)) cursor.positions.delete(topic);
+  for (const topic of cursor.lost.keys()) if (!hub.matches(subscriber, topic)) cursor.lost.delete(topic);
+}

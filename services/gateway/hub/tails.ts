@@ -1,0 +1,185 @@
+import type { LiveBatch, TopicHead } from '../../../shared/engine/engine.ts';
+import { Event } from './entry.ts';
+import { begin, repair } from './repair.ts';
+import type { RepairPorts } from './repair.ts';
+import { Tail } from './tail.ts';
+
+/** Heads asked about in one call. */
+const chunk = 512;
+
+export interface TailsPorts extends RepairPorts {
+  /** Does anybody here want the topic? */
+  wanted(topic: string): boolean;
+}
+
+/**
+ * Makes one unbroken sequence per topic out of live events, which may be lost, and the log, which is the truth.
+ * What it emits is each event once, in order; a hole that the log cannot fill as a Gap; a change of numbering as
+ * Renumbered. It repairs once for all connections of the node.
+ */
+export class Tails {
+  readonly #ports: TailsPorts;
+  readonly #tails = new Map<string, Tail>();
+  #distrusts = 0;
+  /** For the metrics. */
+  repairs = 0;
+
+  constructor(ports: TailsPorts) {
+    this.#ports = ports;
+  }
+
+  get(topic: string): Tail | undefined {
+    return this.#tails.get(topic);
+  }
+
+  get size(): number {
+    return this.#tails.size;
+  }
+
+  all(): IterableIterator<Tail> {
+    return this.#tails.values();
+  }
+
+  /** The hot path: an event that is the next one of its topic goes straight on. */
+  live(batch: LiveBatch): void {
+    const tail = this.#tails.get(batch.topic);
+    if (batch.seq === 0) {
+      if (tail ?? this.#ports.wanted(batch.topic)) this.#emit(batch);
+    } else if (!tail) {
+      if (this.#ports.wanted(batch.topic)) this.#first(batch);
+    } else if (tail.state === 'reading') {
+      tail.want(batch.epoch, lastOf(batch));
+    } else if (batch.seq === tail.seq + 1 && (batch.epoch === tail.epoch || tail.epoch === '')) {
+      this.#accept(tail, batch);
+    } else {
+      this.#unexpected(tail, batch);
+    }
+  }
+
+  /**
+   * Follows these topics, and resolves when each stands at least at the head that the store has now. A topic that
+   * nobody here wanted before starts at that head. False: the store is away.
+   */
+  async ensure(topics: readonly string[]): Promise<boolean> {
+    for (const topic of topics) {
+      if (!this.#tails.has(topic)) this.#tails.set(topic, new Tail(topic));
+    }
+    if (!(await this.check(topics))) return false;
+    for (const topic of topics) await this.#tails.get(topic)?.settled();
+    return true;
+  }
+
+  /** Reads what a topic that only patterns want has had since they want it. */
+  discover(topic: string): void {
+    if (this.#tails.has(topic)) return;
+    const tail = new Tail(topic);
+    this.#tails.set(topic, tail);
+    this.#repair(tail);
+  }
+
+  forget(topic: string): void {
+    const tail = this.#tails.get(topic);
+    if (!tail) return;
+    this.#tails.delete(topic);
+    tail.drop();
+  }
+
+  /** Asks for the heads of these topics and reads on where one is further, or another, than it is known to be. */
+  async check(topics: readonly string[]): Promise<boolean> {
+    for (let start = 0; start < topics.length; start += chunk) {
+      if (!(await this.#checkChunk(topics.slice(start, start + chunk)))) return false;
+    }
+    return true;
+  }
+
+  /** Live events may have been lost: none is taken until the head, and what stands at the known place, was seen. `check` ends it. */
+  distrust(): void {
+    this.#distrusts += 1;
+    for (const tail of this.#tails.values()) {
+      tail.state = 'reading';
+      tail.doubt = true;
+    }
+  }
+
+  #accept(tail: Tail, batch: LiveBatch): void {
+    tail.epoch = batch.epoch;
+    tail.seq = lastOf(batch);
+    tail.ts = batch.ts;
+    this.#emit(batch);
+  }
+
+  #emit(batch: LiveBatch): void {
+    let { seq } = batch;
+    for (const body of batch.bodies) {
+      this.#ports.emit(new Event(batch.topic, batch.epoch, seq, batch.ts, body));
+      if (seq > 0) seq += 1;
+    }
+  }
+
+  /** A topic that only patterns want, seen for the first time: `previousTs` tells whether they missed something before it. */
+  #first(batch: LiveBatch): void {
+    const tail = new Tail(batch.topic);
+    this.#tails.set(batch.topic, tail);
+    if (batch.seq === 1 || batch.previousTs < this.#ports.wantedSince(batch.topic)) {
+      tail.locate(batch.epoch, batch.seq - 1, 0);
+      tail.follow();
+      this.#accept(tail, batch);
+    } else {
+      tail.want(batch.epoch, lastOf(batch));
+      this.#repair(tail);
+    }
+  }
+
+  #unexpected(tail: Tail, batch: LiveBatch): void {
+    const last = lastOf(batch);
+    if (batch.epoch === tail.epoch && batch.seq <= tail.seq) {
+      if (last <= tail.readTo && batch.ts <= tail.ts) return;
+      // Live before, or younger than what is known: the number was given out a second time, after a loss.
+      tail.rewound = true;
+    }
+    tail.want(batch.epoch, last);
+    this.#repair(tail);
+  }
+
+  #repair(tail: Tail): void {
+    this.repairs += 1;
+    void repair(tail, this.#ports);
+  }
+
+  async #checkChunk(topics: readonly string[]): Promise<boolean> {
+    const known = topics.map((topic) => {
+      const tail = this.#tails.get(topic);
+      return { tail, epoch: tail?.epoch ?? '', seq: tail?.seq ?? 0, ts: tail?.ts ?? 0 };
+    });
+    const asks = known.map(({ tail }, i) => {
+      const topic = topics[i]!;
+      const since = tail && !tail.located ? this.#ports.wantedSince(topic) : Number.POSITIVE_INFINITY;
+      return Number.isFinite(since) ? { topic, since } : { topic };
+    });
+    const distrusts = this.#distrusts;
+    const answer = await this.#ports.log.heads(asks);
+    if (!answer.ok) return false;
+    // An answer from before the disturbance proves nothing after it.
+    if (distrusts !== this.#distrusts) return this.#checkChunk(topics);
+    answer.value.heads.forEach((head, i) => {
+      const { tail, ...then } = known[i]!;
+      if (tail && !tail.gone && !tail.busy) this.#compare(tail, then, head, 'since' in asks[i]!);
+    });
+    return true;
+  }
+
+  /** `then` is what was known when the question went out; the answer cannot be older than that. */
+  #compare(tail: Tail, then: { epoch: string; seq: number; ts: number }, head: TopicHead, timed: boolean): void {
+    if (!tail.located) begin(tail, head, timed);
+    else if (tail.epoch === then.epoch && head.epoch === tail.epoch && then.seq > 0) {
+      tail.rewound = head.seq < then.seq || (head.seq === then.seq && then.ts > 0 && head.ts !== then.ts);
+    }
+    const another = head.epoch !== tail.epoch && head.epoch !== '';
+    if (tail.rewound || another || head.seq > tail.seq || tail.wants) this.#repair(tail);
+    else tail.follow();
+  }
+}
+
+function lastOf(batch: LiveBatch): number {
+  return batch.seq + batch.bodies.length - 1;
+}

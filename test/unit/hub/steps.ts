@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { isPattern } from '../../../shared/topics/grammar.ts';
+import type { Since } from '../../../services/gateway/hub/since.ts';
+import { eventsOf, World } from './world.ts';
+import type { Client } from './world.ts';
+
+export const topics = ['a.b', 'a.c', 'x'];
+const names = [...topics, 'a.*', '#', '*.b'];
+
+export type Step =
+  | { do: 'publish'; topic: string; count: number; ephemeral: boolean }
+  | { do: 'deliver' | 'answer'; count: number }
+  | { do: 'loseLive'; said: boolean }
+  | { do: 'subscribe'; client: number; names: string[]; since: 'latest' | 'earliest' | 'position' | 'time' }
+  | { do: 'unsubscribe'; client: number; name: string }
+  | { do: 'stopReading' | 'startReading' | 'disconnect'; client: number }
+  | { do: 'read'; client: number; frames: number }
+  | { do: 'turn' | 'second' | 'connect' }
+  | { do: 'away'; away: boolean }
+  | { do: 'rewind'; topic: string; count: number }
+  | { do: 'loseTopic'; topic: string };
+
+const client = fc.nat({ max: 2 });
+const topic = fc.constantFrom(...topics);
+export const often: fc.WeightedArbitrary<Step>[] = [
+  {
+    weight: 8,
+    arbitrary: fc
+      .record({ do: fc.constant('publish'), topic, count: fc.integer({ min: 1, max: 6 }), ephemeral: fc.boolean() })
+      .map((step) => ({ ...step, ephemeral: step.ephemeral && step.count === 1 })) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('deliver'), count: fc.integer({ min: 1, max: 8 }) }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('answer'), count: fc.integer({ min: 1, max: 4 }) }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('subscribe'),
+      client,
+      names: fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }),
+      since: fc.constantFrom('latest', 'earliest', 'position', 'time'),
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('unsubscribe'),
+      client,
+      name: fc.constantFrom(...names),
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('stopReading', 'startReading'), client }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('read'),
+      client,
+      frames: fc.integer({ min: 1, max: 10 }),
+    }) as fc.Arbitrary<Step>,
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('turn') }) as fc.Arbitrary<Step> },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('second', 'connect') }) as fc.Arbitrary<Step> },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('disconnect'), client }) as fc.Arbitrary<Step> },
+];
+export const losses: fc.WeightedArbitrary<Step>[] = [
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('loseLive'), said: fc.boolean() }) as fc.Arbitrary<Step> },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('away'), away: fc.boolean() }) as fc.Arbitrary<Step> },
+];
+export const renumberings: fc.WeightedArbitrary<Step>[] = [
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('rewind'),
+      topic,
+      count: fc.integer({ min: 1, max: 4 }),
+    }) as fc.Arbitrary<Step>,
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('loseTopic'), topic }) as fc.Arbitrary<Step> },
+];
+
+let bodies = 0;
+
+function sinceOf(world: World, who: Client, step: { names: string[]; since: string }, name: string): Since {
+  if (step.since === 'latest' || step.since === 'earliest') return step.since;
+  if (step.since === 'time') return { time: world.log.clock - 6 };
+  if (isPattern(name)) return { positions: {}, time: Math.max(0, world.log.clock - 4) };
+  const last = eventsOf(who, name).at(-1);
+  return { seq: last?.seq ?? 0, epoch: last?.epoch ?? '' };
+}
+
+async function perform(world: World, step: Step): Promise<void> {
+  const who = 'client' in step ? world.clients[step.client % world.clients.length]! : world.clients[0]!;
+  switch (step.do) {
+    case 'publish': {
+      const made = Array.from({ length: step.count }, () => `{"data":${(bodies += 1)}}`);
+      world.log.publish(step.topic, made, step.ephemeral);
+      break;
+    }
+    case 'deliver':
+      world.log.deliver(step.count);
+      break;
+    case 'answer':
+      world.log.answer(step.count);
+      await world.turn();
+      break;
+    case 'loseLive':
+      world.log.loseLive(step.said);
+      break;
+    case 'subscribe':
+      // One at a time for a connection, as the core sees to.
+      if (who.pending === 0 && !who.subscriber.closed) {
+        void world.subscribe(
+          who,
+          step.names.map((name) => ({ topic: name, since: sinceOf(world, who, step, name) })),
+        );
+      }
+      break;
+    case 'unsubscribe':
+      if (who.pending === 0 && !who.subscriber.closed) world.unsubscribe(who, step.name);
+      break;
+    case 'stopReading':
+      who.socket.reading = false;
+      break;
+    case 'startReading':
+      who.socket.reading = true;
+      who.socket.read();
+      break;
+    case 'read':
+      who.socket.read(step.frames);
+      break;
+    case 'turn':
+      await world.turn();
+      break;
+    case 'second':
+      world.clock.advance(1000);
+      break;
+    case 'connect':
+      if (world.clients.length < 5) world.connect(world.clients.length !== 3);
+      break;
+    case 'disconnect':
+      world.disconnect(who);
+      break;
+    case 'away':
+      world.log.away = step.away;
+      break;
+    case 'rewind':
+      world.log.rewind(step.topic, step.count);
+      break;
+    case 'loseTopic':
+      world.log.lose(step.topic);
+      break;
+  }
+}
+
+export async function play(
+  steps: Step[],
+  options: { maxLag: number; ringEntries: number; keep?: number },
+): Promise<World> {
+  const world = new World({ ...options, limit: 400 });
+  if (options.keep) world.log.keep = options.keep;
+  for (let i = 0; i < 3; i += 1) world.connect(i !== 2);
+  for (const step of steps) await perform(world, step);
+  await world.rest();
+  return world;
+}
