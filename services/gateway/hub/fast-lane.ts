@@ -11,11 +11,11 @@ import type { Subscriber, Subscription } from './subscriber.ts';
 export class FastLane {
   readonly #fanout: Fanout;
   readonly #formats: readonly Format[];
-  readonly #onLost: (subscriber: Subscriber) => void;
+  readonly #onLost: (subscriber: Subscriber, n: number) => void;
   /** Deliveries made or handed to native publish, for the metrics. */
   deliveries = 0;
 
-  constructor(fanout: Fanout, formats: readonly Format[], onLost: (subscriber: Subscriber) => void) {
+  constructor(fanout: Fanout, formats: readonly Format[], onLost: (subscriber: Subscriber, n: number) => void) {
     this.#fanout = fanout;
     this.#formats = formats;
     this.#onLost = onLost;
@@ -37,15 +37,14 @@ export class FastLane {
 
   #sendEach(entry: Entry, subscribers: Set<Subscriber>): void {
     for (const subscriber of subscribers) {
-      if (subscriber.stamp === entry.n || subscriber.lostAt >= 0) continue;
+      if (subscriber.stamp === entry.n || subscriber.cursor) continue;
       subscriber.stamp = entry.n;
       const frame = frameOf(entry, subscriber.format);
       if (!frame) continue;
       if (subscriber.socket.send(frame, subscriber.format.binary)) {
         this.deliveries += 1;
       } else {
-        subscriber.lostAt = entry.n;
-        this.#onLost(subscriber);
+        this.#onLost(subscriber, entry.n);
       }
     }
   }
@@ -78,6 +77,7 @@ export class FastLane {
 
   /** Never from inside uWebSockets.js's `dropped` handler: unsubscribing there crashes the process. */
   leave(subscriber: Subscriber): void {
+    if (subscriber.lane === 'none') return;
     for (const subscription of subscriber.subscriptions.values()) this.remove(subscriber, subscription);
     subscriber.lane = 'none';
   }

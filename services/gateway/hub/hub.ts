@@ -61,7 +61,7 @@ export class Hub {
       this.#overrun(tail),
     );
     this.#pages = new Pages(log, clock);
-    this.lane = new FastLane(options.fanout, options.formats, (subscriber) => this.#lost(subscriber));
+    this.lane = new FastLane(options.fanout, options.formats, (subscriber, n) => this.#lost(subscriber, n));
     this.tails = new Tails({
       log,
       clock,
@@ -93,7 +93,10 @@ export class Hub {
     });
     log.listen({
       live: (batches) => this.#live(batches),
-      disturbed: () => void this.rounds.recover(),
+      disturbed: () => {
+        this.#pages.clear();
+        void this.rounds.recover();
+      },
     });
   }
 
@@ -120,7 +123,7 @@ export class Hub {
   /** The socket is closed: nothing is sent to it any more. */
   disconnect(subscriber: Subscriber): void {
     subscriber.closed = true;
-    if (!subscriber.cursor) this.lane.leave(subscriber);
+    this.lane.leave(subscriber);
     this.#behind.delete(subscriber);
     for (const subscription of subscriber.subscriptions.values()) this.release(subscription.name);
     subscriber.subscriptions.clear();
@@ -158,12 +161,11 @@ export class Hub {
    * the connection leaves the lane in a microtask.
    */
   dropped(subscriber: Subscriber, frame: Uint8Array): void {
-    if (subscriber.cursor || subscriber.lostAt >= 0) return;
+    if (subscriber.cursor) return;
     const place = this.#placeOf(frame, subscriber.format);
-    subscriber.lostAt = place < 0 ? this.ring.tail : place;
     // More in one turn than the ring holds: what is lost cannot be told, so the client has to come back by its positions.
     if (place < 0) queueMicrotask(() => subscriber.socket.close(4408, 'too slow'));
-    this.#lost(subscriber);
+    this.#lost(subscriber, Math.max(place, this.ring.tail));
   }
 
   matches(subscriber: Subscriber, topic: string): boolean {
@@ -200,14 +202,16 @@ export class Hub {
     }
   }
 
-  /** Puts a connection on a cursor, at the place from which on it has got nothing. */
+  /** Takes a connection off the lane and puts it on a cursor, at the place from which on it has got nothing. */
   leaveLane(subscriber: Subscriber): Cursor {
-    if (subscriber.cursor) return subscriber.cursor;
-    // Flushing may find the socket full, and then says where.
-    if (subscriber.lostAt < 0 && subscriber.lane === 'native') subscriber.socket.flush();
+    // What native publish gathered goes out first; that may find the socket full, and then says from where on.
+    if (!subscriber.cursor && subscriber.lane === 'native') subscriber.socket.flush();
     this.lane.leave(subscriber);
-    const cursor = new Cursor(subscriber.lostAt >= 0 ? subscriber.lostAt : this.ring.head);
-    subscriber.lostAt = -1;
+    return subscriber.cursor ?? this.#fallBehind(subscriber, this.ring.head);
+  }
+
+  #fallBehind(subscriber: Subscriber, n: number): Cursor {
+    const cursor = new Cursor(n);
     subscriber.cursor = cursor;
     this.#behind.add(subscriber);
     return cursor;
@@ -237,10 +241,11 @@ export class Hub {
     this.lane.join(subscriber);
   }
 
-  #lost(subscriber: Subscriber): void {
+  #lost(subscriber: Subscriber, n: number): void {
+    this.#fallBehind(subscriber, n);
     queueMicrotask(() => {
-      if (subscriber.closed || subscriber.lostAt < 0) return;
-      this.leaveLane(subscriber);
+      if (subscriber.closed) return;
+      this.lane.leave(subscriber);
       this.pump.wake(subscriber);
     });
   }

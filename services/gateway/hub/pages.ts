@@ -53,6 +53,11 @@ export class Pages {
     void this.#read(topic, after, key);
   }
 
+  /** Numbers may have been given out a second time: what is here proves nothing any more. */
+  clear(): void {
+    this.#pages.clear();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#loading.clear();

@@ -41,7 +41,9 @@ async function round(tail: Tail, ports: RepairPorts): Promise<'done' | 'more' | 
     tail.rewound = false;
   }
   const { epoch, seq, wantedEpoch, wantedSeq } = tail;
-  const verify = inDoubt(tail);
+  // The event at `seq` is read once more: is it still the one that was sent?
+  const verify = seq > 0 && tail.ts > 0;
+  tail.doubt = false;
   const answer = await ports.log.read(tail.topic, { after: verify ? seq - 1 : seq, limit: readLimit });
   if (tail.gone) return 'done';
   if (!answer.ok) return 'away';
@@ -60,14 +62,8 @@ async function round(tail: Tail, ports: RepairPorts): Promise<'done' | 'more' | 
     events.shift();
   }
   if (tail.rewound) return 'more';
-  if (verify) tail.doubt = false;
   take(tail, head, events, ports);
-  return tail.seq >= head.seq && !tail.wants && !inDoubt(tail) ? 'done' : 'more';
-}
-
-/** Only an event whose time is known can be recognised. */
-function inDoubt(tail: Tail): boolean {
-  return tail.doubt && tail.seq > 0 && tail.ts > 0;
+  return tail.seq >= head.seq && !tail.wants && !tail.doubt ? 'done' : 'more';
 }
 
 function take(tail: Tail, head: TopicHead, events: readonly LogEvent[], ports: RepairPorts): void {
@@ -86,18 +82,21 @@ function take(tail: Tail, head: TopicHead, events: readonly LogEvent[], ports: R
 }
 
 /** Where to begin with a topic that only patterns want: after the last event from before they wanted it. */
-async function locate(tail: Tail, ports: RepairPorts): Promise<'done' | 'more' | 'away'> {
+async function locate(tail: Tail, ports: RepairPorts): Promise<'more' | 'done' | 'away'> {
   const since = ports.wantedSince(tail.topic);
   const head = await headSince(tail, Number.isFinite(since) ? since : undefined, ports);
   if (tail.gone) return 'done';
   if (!head) return 'away';
-  begin(tail, head, Number.isFinite(since));
+  const timed = Number.isFinite(since);
+  if (!tail.located && (timed || !Number.isFinite(ports.wantedSince(tail.topic)))) begin(tail, head, timed, ports);
   return 'more';
 }
 
 /** `timed`: the head was asked for with the time from which on events are wanted; otherwise only what comes is. */
-export function begin(tail: Tail, head: TopicHead, timed: boolean): void {
+export function begin(tail: Tail, head: TopicHead, timed: boolean, ports: RepairPorts): void {
   const seq = timed ? head.before : head.seq;
+  // All that is kept is wanted, so something of what was trimmed may have been, too.
+  if (timed && seq > 0 && seq < head.first && head.ts > 0) ports.emit(new Gap(tail.topic, head.epoch, 1, seq));
   tail.locate(head.epoch, seq, seq === head.seq ? head.ts : 0);
 }
 

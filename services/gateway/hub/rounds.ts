@@ -8,6 +8,8 @@ const retryMs = 200;
 const perRound = 512;
 /** A topic that only patterns want and that was quiet for so long is no longer followed. */
 const idleMs = 600_000;
+/** How far back each round looks for topics that patterns want and that it knows nothing of. */
+const missMs = 2000;
 /** How far back a loss may reach that is noticed only now: a dead connection is noticed within a few seconds. */
 const noticeMs = 10_000;
 
@@ -63,7 +65,7 @@ export class Rounds {
     while (this.#again && !this.#stopped) {
       this.#again = false;
       const topics = [...this.#ports.tails.all()].map((tail) => tail.topic);
-      const seen = (await this.#ports.tails.check(topics)) && (await this.#discover());
+      const seen = (await this.#ports.tails.check(topics)) && (await this.#discover(noticeMs));
       if (seen) continue;
       this.#again = true;
       await new Promise<void>((resolve) => this.#ports.clock.later(retryMs, resolve));
@@ -71,10 +73,10 @@ export class Rounds {
     this.#recovering = false;
   }
 
-  /** Topics that patterns want and that had their first event for this node while it did not hear. */
-  async #discover(): Promise<boolean> {
+  /** Topics that patterns want and whose first event for this node was lost. */
+  async #discover(reach: number): Promise<boolean> {
     if (!this.#ports.hasPatterns()) return true;
-    const active = await this.#ports.log.active(Math.max(0, this.storeTime - noticeMs));
+    const active = await this.#ports.log.active(Math.max(0, this.storeTime - reach));
     if (!active.ok) return false;
     for (const topic of active.value) if (this.#ports.wanted(topic)) this.#ports.tails.discover(topic);
     return true;
@@ -84,6 +86,7 @@ export class Rounds {
     this.#checking = true;
     if (this.#queue.length === 0) this.#queue = this.#letGo();
     await this.#ports.tails.check(this.#queue.splice(-perRound));
+    await this.#discover(missMs);
     const now = await this.#ports.log.heads([]);
     if (now.ok) this.storeTime = now.value.time;
     this.#checking = false;

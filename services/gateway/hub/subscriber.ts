@@ -12,10 +12,8 @@ export class Subscriber {
   overlaps = 0;
   /** Where it stands while it is not on the fast lane. */
   cursor: Cursor | undefined = undefined;
-  /** How it rides while it is on the fast lane. */
+  /** How it rides on the fast lane. For the rest of a turn it may ride and be behind: what the lane lost is known first. */
   lane: 'none' | 'native' | 'direct' = 'none';
-  /** The place of the first entry that the fast lane lost for it, from the moment it is known until it has left. */
-  lostAt = -1;
   /** The last entry sent to it one by one: several of its subscriptions may name the same. */
   stamp = -1;
   /** Answers that the socket refused, in order. Nothing else is sent before them. */

@@ -138,7 +138,7 @@ function attach(
     if (subscription.pattern) subscription.since = Math.min(subscription.since, made.time);
 
   const overlapping = countOverlaps(subscriber, added);
-  const leaves = replays.size > 0 || subscriber.lostAt >= 0 || (overlapping > 0 && subscriber.lane === 'native');
+  const leaves = replays.size > 0 || (overlapping > 0 && subscriber.lane === 'native');
   // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head.
   if (subscriber.cursor || leaves) hub.unpin(subscriber, hub.leaveLane(subscriber));
   subscriber.overlaps += overlapping;
@@ -235,7 +235,7 @@ export function unsubscribe(hub: Hub, subscriber: Subscriber, names: readonly st
   for (const name of names) {
     const subscription = subscriber.subscriptions.get(name);
     if (!subscription) continue;
-    if (!subscriber.cursor) hub.lane.remove(subscriber, subscription);
+    if (subscriber.lane !== 'none') hub.lane.remove(subscriber, subscription);
     subscriber.subscriptions.delete(name);
     subscriber.overlaps -= countOverlaps(subscriber, [subscription]);
     forgetPositions(hub, subscriber);

@@ -16,7 +16,7 @@ export class Tail {
   /** The last live event that was left to the log. */
   wantedEpoch = '';
   wantedSeq = 0;
-  /** Is it to be seen that the event at `seq` still is the one that was sent? */
+  /** Something was lost since the last question went out: its answer proves nothing. */
   doubt = false;
   /** The store gave out numbers a second time: it has to begin a new numbering. */
   rewound = false;

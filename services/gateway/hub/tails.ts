@@ -45,8 +45,8 @@ export class Tails {
     const tail = this.#tails.get(batch.topic);
     if (batch.seq === 0) {
       if (tail ?? this.#ports.wanted(batch.topic)) this.#emit(batch);
-    } else if (!tail) {
-      if (this.#ports.wanted(batch.topic)) this.#first(batch);
+    } else if (!tail?.located) {
+      if (tail ?? this.#ports.wanted(batch.topic)) this.#first(batch, tail ?? this.#create(batch.topic));
     } else if (tail.state === 'reading') {
       tail.want(batch.epoch, lastOf(batch));
     } else if (batch.seq === tail.seq + 1 && (batch.epoch === tail.epoch || tail.epoch === '')) {
@@ -62,7 +62,7 @@ export class Tails {
    */
   async ensure(topics: readonly string[]): Promise<boolean> {
     for (const topic of topics) {
-      if (!this.#tails.has(topic)) this.#tails.set(topic, new Tail(topic));
+      if (!this.#tails.has(topic)) this.#create(topic);
     }
     if (!(await this.check(topics))) return false;
     for (const topic of topics) await this.#tails.get(topic)?.settled();
@@ -72,9 +72,7 @@ export class Tails {
   /** Reads what a topic that only patterns want has had since they want it. */
   discover(topic: string): void {
     if (this.#tails.has(topic)) return;
-    const tail = new Tail(topic);
-    this.#tails.set(topic, tail);
-    this.#repair(tail);
+    this.#repair(this.#create(topic));
   }
 
   forget(topic: string): void {
@@ -101,6 +99,12 @@ export class Tails {
     }
   }
 
+  #create(topic: string): Tail {
+    const tail = new Tail(topic);
+    this.#tails.set(topic, tail);
+    return tail;
+  }
+
   #accept(tail: Tail, batch: LiveBatch): void {
     tail.epoch = batch.epoch;
     tail.seq = lastOf(batch);
@@ -116,13 +120,12 @@ export class Tails {
     }
   }
 
-  /** A topic that only patterns want, seen for the first time: `previousTs` tells whether they missed something before it. */
-  #first(batch: LiveBatch): void {
-    const tail = new Tail(batch.topic);
-    this.#tails.set(batch.topic, tail);
+  /** Seen for the first time here: `previousTs` tells whether the patterns that want the topic missed something before it. */
+  #first(batch: LiveBatch, tail: Tail): void {
     if (batch.seq === 1 || batch.previousTs < this.#ports.wantedSince(batch.topic)) {
       tail.locate(batch.epoch, batch.seq - 1, 0);
-      tail.follow();
+      // A repair that is about to ask where to begin finds it answered, and reads on from there.
+      if (!tail.busy) tail.follow();
       this.#accept(tail, batch);
     } else {
       tail.want(batch.epoch, lastOf(batch));
@@ -170,8 +173,14 @@ export class Tails {
 
   /** `then` is what was known when the question went out; the answer cannot be older than that. */
   #compare(tail: Tail, then: { epoch: string; seq: number; ts: number }, head: TopicHead, timed: boolean): void {
-    if (!tail.located) begin(tail, head, timed);
-    else if (tail.epoch === then.epoch && head.epoch === tail.epoch && then.seq > 0) {
+    if (!tail.located) {
+      // A pattern that wants it came while the question was out: where to begin has to be asked with its time.
+      if (!timed && Number.isFinite(this.#ports.wantedSince(tail.topic))) {
+        this.#repair(tail);
+        return;
+      }
+      begin(tail, head, timed, this.#ports);
+    } else if (tail.epoch === then.epoch && head.epoch === tail.epoch && then.seq > 0) {
       tail.rewound = head.seq < then.seq || (head.seq === then.seq && then.ts > 0 && head.ts !== then.ts);
     }
     const another = head.epoch !== tail.epoch && head.epoch !== '';

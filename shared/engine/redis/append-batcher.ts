@@ -81,7 +81,7 @@ export class AppendBatcher {
   }
 
   async #sendCall(items: Waiting[]): Promise<void> {
-    const call = new AppendCall(this.#keys, items, this.#settings.historySize);
+    const call = new AppendCall(this.#keys, items);
     const keys: string[] = [''];
     const args = appendHeader(this.#settings);
     call.encode(keys, args);

@@ -4,7 +4,7 @@ import type { Append, Appended } from '../engine.ts';
 import type { Keys } from './keys.ts';
 import type { TopicState, TopicStates } from './topic-states.ts';
 
-/** Settings that go with every call of a script that appends: the first three of its ARGV. */
+/** Settings that go with every call of a script that appends: the first four of its ARGV. */
 export interface AppendSettings {
   historySize: number;
   historyTtlMs: number;
@@ -23,8 +23,8 @@ interface Group {
   readonly knownEpoch: string;
   readonly items: WaitingAppend[];
   careful: boolean;
-  remembers: boolean;
-  keep: number;
+  /** How many of them carry a messageId. */
+  ids: number;
 }
 
 /**
@@ -38,43 +38,44 @@ export class AppendCall {
   readonly #touched: number[] = [];
 
   /** With `careful` each event is answered for itself: a commit looks at all of them before it writes. */
-  constructor(keys: Keys, waiting: readonly WaitingAppend[], historySize: number, careful = false) {
+  constructor(keys: Keys, waiting: readonly WaitingAppend[], careful = false) {
     this.#keys = keys;
-    const groups = new Map<TopicState, Group>();
+    const groups = new Map<string, Group>();
     for (const item of waiting) {
       const { event, state } = item;
-      let group = groups.get(state);
+      let group = groups.get(event.topic);
       if (!group) {
-        group = { state, knownEpoch: state.epoch, items: [], careful, remembers: false, keep: historySize };
-        groups.set(state, group);
+        group = { state, knownEpoch: state.epoch, items: [], careful, ids: 0 };
+        groups.set(event.topic, group);
         this.topics.push(state.topic);
         this.#place(group);
       }
       group.items.push(item);
-      if (event.keep !== undefined) group.keep = event.keep;
-      if (event.messageId !== undefined) group.careful = group.remembers = true;
-      else if (event.ephemeral || event.seal || event.fence !== undefined) group.careful = true;
+      if (remembered(event)) group.ids++;
+      if (!isPlain(event)) group.careful = true;
     }
   }
 
   encode(intoKeys: string[], intoArgs: string[]): void {
     const keys = this.#keys;
-    intoArgs.push(String(this.#touched.length));
+    intoArgs.push(String(this.topics.length), String(this.#touched.length));
+    for (const partition of this.#touched) {
+      for (const { state } of this.#partitions[partition] ?? []) intoKeys.push(state.meta);
+    }
     for (const partition of this.#touched) {
       const groups = this.#partitions[partition] ?? [];
       intoKeys.push(keys.index(partition));
       intoArgs.push(keys.topicChannels(partition), keys.partitionChannel(partition), String(groups.length));
-      for (const { state, items, knownEpoch, keep, careful, remembers } of groups) {
-        intoKeys.push(state.meta, state.stream);
-        if (remembers) {
+      for (const { state, items, knownEpoch, careful, ids } of groups) {
+        intoKeys.push(state.stream);
+        if (ids > 0) {
           intoKeys.push(keys.remembered(partition, state.topic, 0), keys.remembered(partition, state.topic, 1));
         }
-        const mode = remembers ? 'd' : careful ? 'o' : 'p';
-        intoArgs.push(state.topic, String(items.length), knownEpoch, String(state.seq), String(keep), mode);
-        for (const { event } of items) {
-          if (careful) encodeCarefully(event, intoArgs);
-          else intoArgs.push(event.body);
-        }
+        const seq = state.epoch === knownEpoch ? state.seq : 0;
+        intoArgs.push(state.topic, String(items.length), knownEpoch, String(seq), careful ? 'c' : 'p');
+        if (careful) intoArgs.push(String(ids), ...items.map(flagsOf));
+        for (const { event } of items) intoArgs.push(event.body);
+        if (careful) encodeExtras(items, intoArgs);
       }
     }
   }
@@ -122,19 +123,33 @@ export class AppendCall {
 
 /** The ARGV that every script which appends begins with. */
 export function appendHeader(settings: AppendSettings): string[] {
-  return [newEpoch(), String(settings.historyTtlMs), String(settings.metaTtlMs)];
+  return [newEpoch(), String(settings.historyTtlMs), String(settings.metaTtlMs), String(settings.historySize)];
 }
 
-function encodeCarefully(event: Append, into: string[]): void {
-  const remembered = event.messageId !== undefined && !event.ephemeral;
-  const flags =
-    (remembered ? 'm' : '') +
+function isPlain({ messageId, ephemeral, keep, fence, seal }: Append): boolean {
+  return messageId === undefined && !ephemeral && keep === undefined && fence === undefined && !seal;
+}
+
+function remembered(event: Append): boolean {
+  return event.messageId !== undefined && !event.ephemeral;
+}
+
+function flagsOf({ event }: WaitingAppend): string {
+  return (
+    (remembered(event) ? 'm' : '') +
     (event.fence === undefined ? '' : 'f') +
+    (event.keep === undefined ? '' : 'k') +
     (event.ephemeral ? 'e' : '') +
-    (event.seal ? 's' : '');
-  into.push(flags, event.body);
-  if (remembered) into.push(event.messageId ?? '');
-  if (event.fence !== undefined) into.push(String(event.fence));
+    (event.seal ? 's' : '')
+  );
+}
+
+function encodeExtras(items: readonly WaitingAppend[], into: string[]): void {
+  for (const { event } of items) if (remembered(event)) into.push(event.messageId ?? '');
+  for (const { event } of items) {
+    if (event.fence !== undefined) into.push(String(event.fence));
+    if (event.keep !== undefined) into.push(String(event.keep));
+  }
 }
 
 const refused: Result<Appended> = fail('conflict', 'the topic is sealed, or has seen a higher fence');

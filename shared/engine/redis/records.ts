@@ -103,7 +103,7 @@ export class RedisRecords implements Records {
       results.push(promise);
       return { event, state: this.#states.of(event.topic), resolve };
     });
-    const call = new AppendCall(this.#keys, waiting, this.#settings.historySize, true);
+    const call = new AppendCall(this.#keys, waiting, true);
     call.encode(keys, args);
     keys[0] = String(keys.length - 1);
     return this.#send(call, keys.concat(args), results);

@@ -19,11 +19,13 @@ export class FakeLog implements TopicLog {
   keep = Number.POSITIVE_INFINITY;
   away = false;
   clock = 1000;
+  renumbered = 0;
   #listener: LogListener | undefined;
   #questions: (() => void)[] = [];
   #watched = new Set<string>();
   #all = false;
   #epochs = 0;
+  #deaf = false;
 
   listen(listener: LogListener): void {
     this.#listener = listener;
@@ -56,8 +58,9 @@ export class FakeLog implements TopicLog {
     this.#offer(batch);
   }
 
-  /** The newest `count` events vanish with their numbers, as after a failover; nobody is told. */
+  /** The newest `count` events vanish with their numbers, as after a failover, which also cuts the node off for a while. */
   rewind(topic: string, count: number): void {
+    this.#goDeaf();
     const kept = this.topics.get(topic);
     if (!kept) return;
     kept.events.splice(Math.max(0, kept.events.length - count));
@@ -67,8 +70,16 @@ export class FakeLog implements TopicLog {
   }
 
   lose(topic: string): void {
+    this.#goDeaf();
     this.topics.delete(topic);
     this.clock += 5;
+  }
+
+  /** The engine is connected again, and says so. */
+  hear(): void {
+    if (!this.#deaf) return;
+    this.#deaf = false;
+    this.#listener?.disturbed();
   }
 
   deliver(count: number): void {
@@ -120,7 +131,9 @@ export class FakeLog implements TopicLog {
   renumber(topic: string, epoch: string): Promise<Result<void>> {
     return this.#ask(() => {
       const kept = this.topics.get(topic);
-      if (kept?.epoch === epoch) kept.epoch = this.#newEpoch();
+      if (kept?.epoch !== epoch) return;
+      kept.epoch = this.#newEpoch();
+      this.renumbered += 1;
     });
   }
 
@@ -139,7 +152,13 @@ export class FakeLog implements TopicLog {
   }
 
   #offer(batch: LiveBatch): void {
+    if (this.#deaf) return;
     if (this.#all || this.#watched.has(batch.topic)) this.liveQueue.push(batch);
+  }
+
+  #goDeaf(): void {
+    this.#deaf = true;
+    this.liveQueue.length = 0;
   }
 
   #newEpoch(): string {
@@ -158,7 +177,7 @@ export class FakeLog implements TopicLog {
   /** Answered with the state at the moment of the answer: a store works the questions off in order. */
   #ask<T>(answer: () => T): Promise<Result<T>> {
     return new Promise((resolve) => {
-      this.#questions.push(() => resolve(this.away ? fail('unavailable') : ok(answer())));
+      this.#questions.push(() => resolve(this.away || this.#deaf ? fail('unavailable') : ok(answer())));
     });
   }
 }

@@ -15,7 +15,7 @@ export type Step =
   | { do: 'unsubscribe'; client: number; name: string }
   | { do: 'stopReading' | 'startReading' | 'disconnect'; client: number }
   | { do: 'read'; client: number; frames: number }
-  | { do: 'turn' | 'second' | 'connect' }
+  | { do: 'turn' | 'second' | 'connect' | 'hear' }
   | { do: 'away'; away: boolean }
   | { do: 'rewind'; topic: string; count: number }
   | { do: 'loseTopic'; topic: string };
@@ -26,7 +26,7 @@ export const often: fc.WeightedArbitrary<Step>[] = [
   {
     weight: 8,
     arbitrary: fc
-      .record({ do: fc.constant('publish'), topic, count: fc.integer({ min: 1, max: 6 }), ephemeral: fc.boolean() })
+      .record({ do: fc.constant('publish'), topic, count: fc.integer({ min: 1, max: 9 }), ephemeral: fc.boolean() })
       .map((step) => ({ ...step, ephemeral: step.ephemeral && step.count === 1 })) as fc.Arbitrary<Step>,
   },
   {
@@ -67,7 +67,7 @@ export const often: fc.WeightedArbitrary<Step>[] = [
     }) as fc.Arbitrary<Step>,
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('turn') }) as fc.Arbitrary<Step> },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('second', 'connect') }) as fc.Arbitrary<Step> },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('second', 'connect', 'hear') }) as fc.Arbitrary<Step> },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('disconnect'), client }) as fc.Arbitrary<Step> },
 ];
 export const losses: fc.WeightedArbitrary<Step>[] = [
@@ -138,6 +138,9 @@ async function perform(world: World, step: Step): Promise<void> {
       break;
     case 'turn':
       await world.turn();
+      break;
+    case 'hear':
+      world.log.hear();
       break;
     case 'second':
       world.clock.advance(1000);

@@ -29,6 +29,8 @@ export interface Pushed {
   to?: number;
   renumbered?: string;
   answer?: Subscribed[];
+  /** What the log held when the answer was made. */
+  heads?: Record<string, number>;
   unsubscribed?: string[];
 }
 
@@ -107,7 +109,8 @@ export class World {
       if (!prepared.ok || client.subscriber.closed) return;
       const answer = prepared.value.attach();
       for (const { topic } of asks) client.held.add(topic);
-      this.hub.send(client.subscriber, encoder.encode(JSON.stringify({ topic: '', answer })));
+      const heads = Object.fromEntries([...this.log.topics].map(([topic, kept]) => [topic, kept.seq]));
+      this.hub.send(client.subscriber, encoder.encode(JSON.stringify({ topic: '', answer, heads })));
       prepared.value.begin();
     });
   }
@@ -134,6 +137,7 @@ export class World {
   /** Everything that is under way arrives, every client reads, and the rounds have looked for what was lost. */
   async rest(): Promise<void> {
     this.log.away = false;
+    this.log.hear();
     for (let quiet = 0; quiet < 6;) {
       const before = this.#marks();
       for (const client of this.clients) client.socket.read();

@@ -1,16 +1,21 @@
+import { metaPattern } from './meta.ts';
+
 /**
  * Lua shared by the scripts that append (append, commit). Not a script of its own.
  *
- * ARGV[1] candidate   the name of a new epoch, should a topic need one
- * ARGV[2] historyTtl  ms that events are kept
- * ARGV[3] metaTtl     ms that a numbering outlives its events
+ * ARGV[1] candidate    the name of a new epoch, should a topic need one
+ * ARGV[2] historyTtl   ms that events are kept
+ * ARGV[3] metaTtl      ms that a numbering outlives its events
+ * ARGV[4] historySize  how many events of a topic to keep
  *
  * `appendAll(k, a, dry)` reads what append-call.ts encoded, from KEYS[k] and ARGV[a] on:
- *   ARGV: number of partitions; for each: base of its topics' channels, its own channel, number of topics;
- *         for each topic: topic, n, known epoch, known seq, keep, mode;
- *         then n bodies (mode p), or n times flags, body [, messageId] [, fence] (modes o and d)
- *   KEYS: for each partition: index; for each topic: meta, stream [, two buckets of message ids (mode d)]
- * flags: m messageId follows, f fence follows, e ephemeral, s seal.
+ *   ARGV: number of topics, number of partitions; for each partition: base of its topics' channels, its own channel,
+ *         number of its topics; for each topic: topic, n, known epoch, known seq, mode; then
+ *         mode p: n bodies
+ *         mode c: number of message ids, n flags, n bodies, the ids, and for each event its fence and keep
+ *   KEYS: the metas of all topics; for each partition: index; for each topic: stream, in mode c with ids also its two
+ *         buckets of message ids
+ * flags: m has a messageId, f a fence, k a keep, e ephemeral, s seal.
  *
  * It returns tokens: one for a topic in mode p, else one an event.
  *   <seq>                 in the known epoch, at the time of the call
@@ -19,31 +24,34 @@
  *   !                     refused: sealed, or a higher fence was seen
  * With `dry` nothing is changed, and it returns false where an event would be refused, else true.
  *
- * Meta of a topic: e epoch, q seq, t ts, x when the expiries and the index were last refreshed, k keep, f fence, z sealed.
+ * What it costs is spent on calls of Redis commands from Lua and on turning numbers into text, not on the data: so
+ * metas are read by one MGET, numbers stay text wherever they can, and what is rarely needed is done once a second.
  *
  * In a cluster each partition is a call of its own and PUBLISH becomes SPUBLISH (both channels carry the partition's tag).
  */
 export const appendPrelude = `
 local call, try = redis.call, redis.pcall
+local format, concat, match, find = string.format, table.concat, string.match, string.find
+${metaPattern}
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local nowText = string.format('%d', now)
-local candidate = ARGV[1]
-local historyTtl, metaTtl = tonumber(ARGV[2]), ARGV[3]
+local nowText, second = format('%d', now), clock[1]
+local candidate, metaTtl, historySize = ARGV[1], ARGV[3], ARGV[4]
+local historyTtl, size = tonumber(ARGV[2]), tonumber(ARGV[4])
 local REFRESH, BUCKET = 1000, 120000
 
 -- The topic as it stands; 'fresh' when a new epoch has to begin: the meta is gone, or its head is below what the caller saw.
-local function open(meta, stream, knownEpoch, knownSeq)
-  local m = call('HMGET', meta, 'e', 'q', 't', 'x', 'k', 'f', 'z')
-  local e, q = m[1], m[2]
-  if e and q then
-    q = tonumber(q)
-    if e ~= knownEpoch or q >= tonumber(knownSeq) then return false, e, q, m[3], m[4], m[5], m[6], m[7] end
-    return true, candidate, q, m[3], false, false, m[6], m[7]
+local function open(stored, stream, knownEpoch, knownSeq)
+  if stored then
+    local e, q, t, x, first, f, z, d = match(stored, META)
+    if q == knownSeq or e ~= knownEpoch or tonumber(q) >= tonumber(knownSeq) then
+      return false, e, q, t, x, first, f, z, d
+    end
+    return true, candidate, q, t, x, first, f, z, d
   end
   local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-  if last then return true, candidate, tonumber(string.match(last[1], '^%d+')), last[2][2], false, false, m[6], m[7] end
-  return true, candidate, 0, false, false, false, m[6], m[7]
+  if last then return true, candidate, match(last[1], '^%d+'), last[2][2], '', '1', '-', '-', '?' end
+  return true, candidate, '0', false, '', '1', '-', '-', '?'
 end
 
 -- The first event of a call may meet a stream that is ahead of its meta (data came back in parts): numbering then goes
@@ -51,10 +59,10 @@ end
 local function addFirst(stream, keep, seq, ts, body)
   local done = try('XADD', stream, 'MAXLEN', '~', keep, seq .. '-0', 't', ts, 'b', body)
   if type(done) ~= 'table' or not done.err then return seq, false end
-  if not string.find(done.err, 'equal or smaller', 1, true) then error(done.err) end
+  if not find(done.err, 'equal or smaller', 1, true) then error(done.err) end
   local info = call('XINFO', 'STREAM', stream)
   for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then seq = tonumber(string.match(info[i + 1], '^%d+')) + 1 end
+    if info[i] == 'last-generated-id' then seq = format('%d', match(info[i + 1], '^%d+') + 1) end
   end
   call('XADD', stream, 'MAXLEN', '~', keep, seq .. '-0', 't', ts, 'b', body)
   return seq, true
@@ -73,18 +81,24 @@ local function trimByAge(stream)
 end
 
 -- Index and expiries are refreshed once a second per topic only: they would double the cost of an append.
-local function write(index, meta, stream, topic, fresh, e, last, ts, x, k, keep)
-  if not fresh and x and ts - x < REFRESH then
-    if k == keep then call('HSET', meta, 'q', last, 't', ts)
-    else call('HSET', meta, 'q', last, 't', ts, 'k', keep) end
+local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d)
+  local value = e .. ' ' .. last .. ' ' .. ts .. ' ' .. second .. ' ' .. first .. ' ' .. f .. ' ' .. z .. ' ' .. d
+  if x == second and not fresh then
+    call('SET', meta, value, 'KEEPTTL')
     return
   end
-  call('HSET', meta, 'e', e, 'q', last, 't', ts, 'x', ts, 'k', keep)
-  call('PEXPIRE', meta, metaTtl)
+  call('SET', meta, value, 'PX', metaTtl)
   call('PEXPIRE', stream, historyTtl + REFRESH)
   call('ZADD', index, ts, topic)
   call('ZREMRANGEBYSCORE', index, '-inf', now - historyTtl - 2 * REFRESH)
   trimByAge(stream)
+end
+
+-- Streams are trimmed by whole nodes, which costs next to nothing; 'first' says what counts as kept.
+local function firstKept(first, last, keep)
+  local lowest = last - keep + 1
+  if lowest > tonumber(first) then return format('%d', lowest) end
+  return first
 end
 
 local function token(seq, ts, e, knownEpoch)
@@ -92,133 +106,144 @@ local function token(seq, ts, e, knownEpoch)
   return seq .. ':' .. ts .. ':' .. e
 end
 
-local function appendPlain(out, index, meta, stream, topic, n, knownEpoch, knownSeq, keep, a)
-  local fresh, e, q, t, x, k, f, z = open(meta, stream, knownEpoch, knownSeq)
-  if z then
+local function appendPlain(out, index, stored, meta, stream, topic, n, knownEpoch, knownSeq, a)
+  local fresh, e, q, t, x, first, f, z, d = open(stored, stream, knownEpoch, knownSeq)
+  if z ~= '-' then
     out[#out + 1] = '!'
     return nil
   end
   local ts = nowText
-  if t and tonumber(t) > now then ts = t end
-  local seq, jumped = addFirst(stream, keep, q + 1, ts, ARGV[a])
+  if t and t ~= ts and tonumber(t) > now then ts = t end
+  local seq, jumped = addFirst(stream, historySize, format('%d', q + 1), ts, ARGV[a])
   if jumped and not fresh then fresh, e = true, candidate end
+  local last = seq
   for i = 1, n - 1 do
-    call('XADD', stream, 'MAXLEN', '~', keep, (seq + i) .. '-0', 't', ts, 'b', ARGV[a + i])
+    last = format('%d', seq + i)
+    call('XADD', stream, 'MAXLEN', '~', historySize, last .. '-0', 't', ts, 'b', ARGV[a + i])
   end
-  write(index, meta, stream, topic, fresh, e, string.format('%d', seq + n - 1), ts, x, k, keep)
+  write(index, meta, stream, topic, fresh, e, last, ts, x, firstKept(first, last, size), f, z, d == '?' and '-' or d)
   out[#out + 1] = token(seq, ts, e, knownEpoch)
   local head = e .. ' ' .. seq .. ' ' .. ts .. ' ' .. (t or '0') .. ' ' .. topic .. '\\n'
   if n == 1 then return head .. ARGV[a] end
-  return head .. table.concat(ARGV, '\\n', a, a + n - 1)
+  return head .. concat(ARGV, '\\n', a, a + n - 1)
 end
 
--- What was remembered of these ids. Two buckets of two minutes take turns, each gone when its turn comes again.
-local function recall(older, newer, ids)
-  local known = {}
-  local a, b = call('HMGET', newer, unpack(ids)), call('HMGET', older, unpack(ids))
-  for i, id in ipairs(ids) do known[id] = a[i] or b[i] or nil end
-  return known
+-- Message ids are remembered in two buckets of two minutes that take turns, each gone when its turn comes again. The
+-- meta's last word says which of them hold anything: '<turn>' the bucket of that turn, '<turn>+' the one before it too.
+local turn = math.floor(now / BUCKET)
+local function bucketsInUse(d)
+  if d == '-' then return false, false end
+  local latest, before = match(d, '^(%d+)(%+?)$')
+  latest = tonumber(latest)
+  -- Without a meta, or with a clock that went back, nothing is known.
+  if not latest or latest > turn then return true, true end
+  if latest == turn then return true, before == '+' end
+  return false, latest == turn - 1
 end
 
-local function appendCareful(out, index, meta, stream, buckets, topic, n, knownEpoch, knownSeq, keep, a, dry)
-  local flags, bodies, ids, fences, asked = {}, {}, {}, {}, {}
-  for i = 1, n do
-    local flag = ARGV[a]
-    flags[i], bodies[i], a = flag, ARGV[a + 1], a + 2
-    if string.find(flag, 'm', 1, true) then ids[i], asked[#asked + 1], a = ARGV[a], ARGV[a], a + 1 end
-    if string.find(flag, 'f', 1, true) then fences[i], a = tonumber(ARGV[a]), a + 1 end
+local function appendCareful(out, index, stored, meta, stream, buckets, topic, n, knownEpoch, knownSeq, a, dry)
+  local fresh, e, q, t, x, first, f, z, d = open(stored, stream, knownEpoch, knownSeq)
+  local ids = tonumber(ARGV[a])
+  local flagAt, bodyAt, idAt = a, a + n, a + 2 * n
+  local extraAt = idAt + ids + 1
+  local inUse, wasInUse, newer, older = false, false, nil, nil
+  if ids > 0 then
+    inUse, wasInUse = bucketsInUse(d)
+    if inUse then newer = call('HMGET', buckets[turn % 2 + 1], unpack(ARGV, idAt + 1, idAt + ids)) end
+    if wasInUse then older = call('HMGET', buckets[(turn + 1) % 2 + 1], unpack(ARGV, idAt + 1, idAt + ids)) end
   end
-  local turn = math.floor(now / BUCKET)
-  local known = {}
-  if #asked > 0 then known = recall(buckets[(turn + 1) % 2 + 1], buckets[turn % 2 + 1], asked) end
-  local fresh, e, q, t, x, k, f, z = open(meta, stream, knownEpoch, knownSeq)
-  local ts, kept, remember, lines, inBlock, raised = nowText, 0, {}, {}, false, false
-  local seq, before = q, t or '0'
-  f = f and tonumber(f)
-  if t and tonumber(t) > now then ts = t end
+  local ts, seq, before, kept, asked, inBlock = nowText, q, t or '0', 0, 0, false
+  local known, remember, lines = {}, {}, {}
+  local fenced, sealed = tonumber(f), z ~= '-'
+  if t and t ~= ts and tonumber(t) > now then ts = t end
   for i = 1, n do
-    local id, fence = ids[i], fences[i]
-    if id and known[id] then
-      out[#out + 1] = '=' .. known[id]
-    elseif z or (fence and f and fence < f) then
-      if dry then return nil, a, true end
+    local flags, body = ARGV[flagAt + i], ARGV[bodyAt + i]
+    local id, fence, keep, ephemeral, seal
+    if find(flags, 'm', 1, true) then asked, id = asked + 1, ARGV[idAt + asked + 1] end
+    if flags ~= 'm' then
+      if find(flags, 'f', 1, true) then fence, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
+      if find(flags, 'k', 1, true) then keep, extraAt = ARGV[extraAt], extraAt + 1 end
+      ephemeral, seal = find(flags, 'e', 1, true), find(flags, 's', 1, true)
+    end
+    local earlier = id and (known[id] or newer and newer[asked] or older and older[asked])
+    if earlier then
+      out[#out + 1] = '=' .. earlier
+    elseif sealed or (fence and fenced and fence < fenced) then
+      if dry then return nil, extraAt, true end
       out[#out + 1] = '!'
+    elseif ephemeral then
+      out[#out + 1] = '0:' .. ts .. ':'
+      lines[#lines + 1] = '- 0 ' .. ts .. ' ' .. before .. ' ' .. topic
+      lines[#lines + 1] = body
+      inBlock = false
     else
-      if string.find(flags[i], 'e', 1, true) then
-        out[#out + 1] = '0:' .. ts .. ':'
-        lines[#lines + 1] = '- 0 ' .. ts .. ' ' .. before .. ' ' .. topic
-        lines[#lines + 1] = bodies[i]
-        inBlock = false
-      else
-        if fence and (not f or fence > f) then f, raised = fence, true end
-        seq = seq + 1
-        if not dry then
-          if kept == 0 then
-            local jumped
-            seq, jumped = addFirst(stream, keep, seq, ts, bodies[i])
-            if jumped and not fresh then fresh, e = true, candidate end
-          else
-            call('XADD', stream, 'MAXLEN', '~', keep, seq .. '-0', 't', ts, 'b', bodies[i])
-          end
+      if fence and (not fenced or fence > fenced) then fenced, f = fence, format('%d', fence) end
+      seq = format('%d', seq + 1)
+      if not dry then
+        if kept == 0 then
+          local jumped
+          seq, jumped = addFirst(stream, keep or historySize, seq, ts, body)
+          if jumped and not fresh then fresh, e = true, candidate end
+        else
+          call('XADD', stream, 'MAXLEN', '~', keep or historySize, seq .. '-0', 't', ts, 'b', body)
         end
-        if not inBlock then
-          lines[#lines + 1] = e .. ' ' .. seq .. ' ' .. ts .. ' ' .. before .. ' ' .. topic
-          inBlock = true
-        end
-        lines[#lines + 1] = bodies[i]
-        kept, before = kept + 1, ts
-        out[#out + 1] = token(seq, ts, e, knownEpoch)
-        if id then
-          known[id] = seq .. ':' .. ts .. ':' .. e
-          remember[#remember + 1], remember[#remember + 2] = id, known[id]
-        end
-        if string.find(flags[i], 's', 1, true) then z = true end
       end
+      first = firstKept(first, seq, keep and tonumber(keep) or size)
+      if not inBlock then
+        lines[#lines + 1] = e .. ' ' .. seq .. ' ' .. ts .. ' ' .. before .. ' ' .. topic
+        inBlock = true
+      end
+      lines[#lines + 1] = body
+      kept, before = kept + 1, ts
+      out[#out + 1] = token(seq, ts, e, knownEpoch)
+      if id then
+        local position = seq .. ':' .. ts .. ':' .. e
+        known[id], remember[#remember + 1], remember[#remember + 2] = position, id, position
+      end
+      if seal then sealed, z = true, 'z' end
     end
   end
-  if dry then return nil, a, false end
-  if kept > 0 then
-    write(index, meta, stream, topic, fresh, e, string.format('%d', seq), ts, x, k, keep)
-    if z then call('HSET', meta, 'z', '1') end
-  end
-  if raised then call('HSET', meta, 'f', string.format('%d', f)) end
+  if dry then return nil, extraAt, false end
   if #remember > 0 then
     local bucket = buckets[turn % 2 + 1]
     call('HSET', bucket, unpack(remember))
-    call('PEXPIREAT', bucket, (turn + 2) * BUCKET)
+    if not inUse or d == '?' then call('PEXPIREAT', bucket, format('%d', (turn + 2) * BUCKET)) end
+    d = format('%d', turn) .. (wasInUse and '+' or '')
   end
-  if #lines > 0 then return table.concat(lines, '\\n'), a, false end
-  return nil, a, false
+  if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d) end
+  return lines[1] and concat(lines, '\\n'), extraAt, false
 end
 
 local function appendAll(k, a, dry)
-  local out = {}
-  local partitions = tonumber(ARGV[a])
-  a = a + 1
+  local out, number, topics, partitions = {}, 1, tonumber(ARGV[a]), tonumber(ARGV[a + 1])
+  if topics == 0 then return not dry and out or true end
+  local metas = k
+  local stored = call('MGET', unpack(KEYS, k, k + topics - 1))
+  a, k = a + 2, k + topics
   for _ = 1, partitions do
-    local channels, channel, topics, index, blocks = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2]), KEYS[k], {}
+    local channels, channel, index, blocks = ARGV[a], ARGV[a + 1], KEYS[k], {}
+    local some = tonumber(ARGV[a + 2])
     a, k = a + 3, k + 1
-    for _ = 1, topics do
-      local topic, n, mode = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 5]
-      local block
-      if mode == 'p' then
-        block = appendPlain(out, index, KEYS[k], KEYS[k + 1], topic, n, ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], a + 6)
-        a, k = a + 6 + n, k + 2
+    for _ = 1, some do
+      local topic, n, knownEpoch, knownSeq, block = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], nil
+      local meta, stream, was = KEYS[metas], KEYS[k], stored[number]
+      metas, number, k = metas + 1, number + 1, k + 1
+      if ARGV[a + 4] == 'p' then
+        block = appendPlain(out, index, was, meta, stream, topic, n, knownEpoch, knownSeq, a + 5)
+        a = a + 5 + n
       else
-        local refused
-        block, a, refused = appendCareful(out, index, KEYS[k], KEYS[k + 1], { KEYS[k + 2], KEYS[k + 3] },
-          topic, n, ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], a + 6, dry)
+        local buckets, refused = nil, nil
+        if ARGV[a + 5] ~= '0' then buckets, k = { KEYS[k], KEYS[k + 1] }, k + 2 end
+        block, a, refused = appendCareful(out, index, was, meta, stream, buckets, topic, n, knownEpoch, knownSeq, a + 5, dry)
         if refused then return false end
-        k = k + (mode == 'd' and 4 or 2)
       end
       if block then
         call('PUBLISH', channels .. topic, block)
         blocks[#blocks + 1] = block
       end
     end
-    if blocks[1] then call('PUBLISH', channel, table.concat(blocks, '\\n')) end
+    if blocks[1] then call('PUBLISH', channel, blocks[2] and concat(blocks, '\\n') or blocks[1]) end
   end
-  if dry then return true end
-  return out
+  return dry or out
 end
 `;

@@ -6,13 +6,13 @@ import type { RedisScript } from './script.ts';
  * Guarantee: events of a topic get consecutive numbers in the order given, and whoever reads sees all of the call or
  * nothing. A refused event does not keep the others out.
  *
- * KEYS, ARGV  see append-prelude.ts; the appends begin at KEYS[1] and ARGV[4].
+ * KEYS, ARGV  see append-prelude.ts; the appends begin at KEYS[1] and ARGV[5].
  * Result      one string: the time of the call and the tokens, separated by spaces. One bulk reply is parsed several
  *             times faster than an array of small ones.
  */
 export const appendScript: RedisScript = {
   name: 'awAppend',
   lua: `${appendPrelude}
-return nowText .. ' ' .. table.concat(appendAll(1, 4, false), ' ')
+return nowText .. ' ' .. table.concat(appendAll(1, 5, false), ' ')
 `,
 };

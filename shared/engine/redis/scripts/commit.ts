@@ -5,8 +5,8 @@ import type { RedisScript } from './script.ts';
  * Changes records, ranked lists and topics of one home together.
  * Guarantee: all of it or nothing. Everything that can refuse is looked at before anything is written.
  *
- * ARGV[1..3]  see append-prelude.ts
- * ARGV[4..7]  how many expects, puts, deletes and ranks
+ * ARGV[1..4]  see append-prelude.ts
+ * ARGV[5..8]  how many expects, puts, deletes and ranks
  * then        expects: rev · puts: value, ttl ms or '' · ranks: member, score or '' · the appends
  * KEYS        a record for each expect, put and delete, a list for each rank, then the keys of the appends
  * Result      one string: the time and the tokens of the appends; '!' a record is at another rev; '!!' an append is refused
@@ -14,11 +14,11 @@ import type { RedisScript } from './script.ts';
 export const commitScript: RedisScript = {
   name: 'awCommit',
   lua: `${appendPrelude}
-local expects, puts, dels, ranks = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local expects, puts, dels, ranks = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 for i = 1, expects do
-  if (tonumber(call('HGET', KEYS[i], 'r')) or 0) ~= tonumber(ARGV[7 + i]) then return '!' end
+  if (tonumber(call('HGET', KEYS[i], 'r')) or 0) ~= tonumber(ARGV[8 + i]) then return '!' end
 end
-local k, a = expects, 7 + expects
+local k, a = expects, 8 + expects
 local appendKeys, appendArgs = k + puts + dels + ranks + 1, a + 2 * puts + 2 * ranks + 1
 if not appendAll(appendKeys, appendArgs, true) then return '!!' end
 for i = 1, puts do

@@ -1,21 +1,24 @@
+import { metaPattern } from './meta.ts';
 import type { RedisScript } from './script.ts';
 
 /**
- * Where a topic stands. Streams are trimmed by whole nodes because that costs next to nothing; what lies beyond `keep`
- * is hidden here, so that readers see exactly as many events as asked for.
+ * Where a topic stands. Streams are trimmed by whole nodes because that costs next to nothing; what no longer
+ * counts as kept is hidden here, so that readers see exactly as many events as were asked for.
  */
 const readPrelude = `
+${metaPattern}
 local call = redis.call
 local function seqOf(entry) return tonumber(string.match(entry[1], '^%d+')) end
 
 local function stand(meta, stream)
-  local m = call('HMGET', meta, 'e', 'q', 't', 'k')
-  if not m[1] or not m[2] then return nil end
-  local q = tonumber(m[2])
+  local stored = call('GET', meta)
+  if not stored then return nil end
+  local e, q, ts, _, lowest = string.match(stored, META)
+  q = tonumber(q)
   local entry = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  local first = entry and math.max(seqOf(entry), q - (tonumber(m[4]) or q) + 1) or q + 1
+  local first = entry and math.max(seqOf(entry), tonumber(lowest)) or q + 1
   if first > q then first = q + 1 end
-  return m[1], q, m[3] or '0', first
+  return e, q, ts, first
 end
 `;
 
@@ -100,8 +103,9 @@ return out
 export const renumberScript: RedisScript = {
   name: 'awRenumber',
   lua: `
-if redis.call('HGET', KEYS[1], 'e') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'e', ARGV[2])
+local stored = redis.call('GET', KEYS[1])
+if not stored or string.match(stored, '^%S+') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2] .. string.sub(stored, #ARGV[1] + 1), 'KEEPTTL')
 return 1
 `,
 };
