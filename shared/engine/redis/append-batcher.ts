@@ -12,6 +12,14 @@ interface Waiting extends WaitingAppend {
   readonly tick: number;
 }
 
+/** A call of somebody else's that must keep its place among the appends. */
+interface Turn {
+  readonly event: undefined;
+  readonly send: () => void;
+  readonly resolve: (result: Result<never>) => void;
+  readonly tick: number;
+}
+
 /** Larger calls gain nothing more and hold up the readers of the same server. */
 const maxEvents = 256;
 const maxBytes = 256 * 1024;
@@ -35,7 +43,7 @@ export class AppendBatcher {
   readonly #settings: AppendSettings;
   readonly #send: SendAppend;
   readonly #flush = (): void => this.#flushNow();
-  #waiting: Waiting[] = [];
+  #waiting: (Waiting | Turn)[] = [];
   #head = 0;
   #bytes = 0;
   #calls = 0;
@@ -52,9 +60,7 @@ export class AppendBatcher {
   }
 
   append(event: Append): Promise<Result<Appended>> {
-    if (this.#waiting.length - this.#head >= maxWaiting || this.#bytes >= maxWaitingBytes) {
-      return Promise.resolve(fail('busy'));
-    }
+    if (this.#isFull()) return Promise.resolve(fail('busy'));
     this.#bytes += event.body.length;
     if (!this.#scheduled && this.#calls < maxCalls) {
       this.#scheduled = true;
@@ -62,6 +68,18 @@ export class AppendBatcher {
     }
     return new Promise((resolve) => {
       this.#waiting.push({ event, state: this.#states.of(event.topic), resolve, tick: this.#tick });
+    });
+  }
+
+  /**
+   * Sends behind what was appended before and ahead of what is appended later: a commit and the appends around it are
+   * numbered in the order in which they were made.
+   */
+  inTurn(send: () => Promise<Result<string>>): Promise<Result<string>> {
+    if (this.#head === this.#waiting.length) return send();
+    if (this.#isFull()) return Promise.resolve(fail('busy'));
+    return new Promise((resolve) => {
+      this.#waiting.push({ event: undefined, send: () => resolve(send()), resolve, tick: this.#tick });
     });
   }
 
@@ -77,7 +95,21 @@ export class AppendBatcher {
 
   #flushNow(): void {
     this.#scheduled = false;
-    while (this.#calls < maxCalls && this.#head < this.#waiting.length) void this.#sendCall(this.#take());
+    for (let next = this.#waiting[this.#head]; next; next = this.#waiting[this.#head]) {
+      if (next.event === undefined) {
+        this.#head++;
+        this.#compact();
+        next.send();
+      } else if (this.#calls < maxCalls) {
+        void this.#sendCall(this.#take());
+      } else {
+        return;
+      }
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#waiting.length - this.#head >= maxWaiting || this.#bytes >= maxWaitingBytes;
   }
 
   async #sendCall(items: Waiting[]): Promise<void> {
@@ -99,14 +131,16 @@ export class AppendBatcher {
   }
 
   #take(): Waiting[] {
-    const start = this.#head;
+    const taken: Waiting[] = [];
     let bytes = 0;
-    while (this.#head < this.#waiting.length && this.#head - start < maxEvents && bytes < maxBytes) {
-      bytes += this.#waiting[this.#head]?.event.body.length ?? 0;
+    while (taken.length < maxEvents && bytes < maxBytes) {
+      const next = this.#waiting[this.#head];
+      if (next?.event === undefined) break;
+      bytes += next.event.body.length;
+      taken.push(next);
       this.#head++;
     }
     this.#bytes -= bytes;
-    const taken = this.#waiting.slice(start, this.#head);
     this.#compact();
     return taken;
   }
@@ -129,7 +163,7 @@ export class AppendBatcher {
   #giveUp(end: number): void {
     for (; this.#head < end; this.#head++) {
       const item = this.#waiting[this.#head];
-      this.#bytes -= item?.event.body.length ?? 0;
+      this.#bytes -= item?.event?.body.length ?? 0;
       item?.resolve(fail('unavailable'));
     }
     this.#compact();

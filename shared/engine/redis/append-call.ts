@@ -71,8 +71,7 @@ export class AppendCall {
         if (ids > 0) {
           intoKeys.push(keys.remembered(partition, state.topic, 0), keys.remembered(partition, state.topic, 1));
         }
-        const seq = state.epoch === knownEpoch ? state.seq : 0;
-        intoArgs.push(state.topic, String(items.length), knownEpoch, String(seq), careful ? 'c' : 'p');
+        intoArgs.push(state.topic, String(items.length), knownEpoch, String(state.seq), careful ? 'c' : 'p');
         if (careful) intoArgs.push(String(ids), ...items.map(flagsOf));
         for (const { event } of items) intoArgs.push(event.body);
         if (careful) encodeExtras(items, intoArgs);

@@ -2,6 +2,7 @@ import { assert } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/errors.ts';
 import { homeOf } from '../../topics/home.ts';
 import type { Appended, Change, Records, Stored } from '../engine.ts';
+import type { AppendBatcher } from './append-batcher.ts';
 import { AppendCall, appendHeader, type AppendSettings, type WaitingAppend } from './append-call.ts';
 import type { CommandConnection } from './connections.ts';
 import type { Keys } from './keys.ts';
@@ -16,6 +17,7 @@ export class RedisRecords implements Records {
   readonly #states: TopicStates;
   readonly #feed: LiveFeed;
   readonly #settings: AppendSettings;
+  readonly #batcher: AppendBatcher;
   readonly #writer: Writer;
   readonly #connection: CommandConnection;
   readonly #records: (args: string[]) => Promise<unknown>;
@@ -26,6 +28,7 @@ export class RedisRecords implements Records {
     states: TopicStates,
     feed: LiveFeed,
     settings: AppendSettings,
+    batcher: AppendBatcher,
     writer: Writer,
     connection: CommandConnection,
   ) {
@@ -33,6 +36,7 @@ export class RedisRecords implements Records {
     this.#states = states;
     this.#feed = feed;
     this.#settings = settings;
+    this.#batcher = batcher;
     this.#writer = writer;
     this.#connection = connection;
     this.#records = connection.define(recordsScript);
@@ -114,9 +118,13 @@ export class RedisRecords implements Records {
     args: string[],
     results: Promise<Result<Appended>>[],
   ): Promise<Result<{ appended: Appended[] }>> {
-    const serial = this.#feed.sent(call.topics);
-    const answer = await this.#writer.commit(args);
-    this.#feed.answered(serial, call.topics);
+    const send = async (): Promise<Result<string>> => {
+      const serial = this.#feed.sent(call.topics);
+      const answer = await this.#writer.commit(args);
+      this.#feed.answered(serial, call.topics);
+      return answer;
+    };
+    const answer = await (results.length === 0 ? this.#writer.commit(args) : this.#batcher.inTurn(send));
     if (!answer.ok) return answer;
     if (answer.value === '!') return fail('conflict', 'a record is at another rev');
     if (answer.value === '!!') return fail('conflict', 'a topic is sealed, or has seen a higher fence');

@@ -44,7 +44,7 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
 
   return {
     log: new RedisLog(batcher, new LogReader(reads, keys, states), watches, feed),
-    records: new RedisRecords(keys, states, feed, options, writer, reads),
+    records: new RedisRecords(keys, states, feed, options, batcher, writer, reads),
     leases: new RedisLeases(reads, keys),
     signals,
     counters: new RedisCounters(reads, keys),
