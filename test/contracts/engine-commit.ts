@@ -117,6 +117,16 @@ export function commitPromises(bench: () => Bench): void {
     expect((await got(commit(change))).appended).toEqual([{ ...first, duplicate: true }]);
   });
 
+  test('within one commit, too, the sealing event a second time is a duplicate, and an ephemeral one sets no fence', async () => {
+    const end = append({ seal: true, messageId: 'end', fence: 3 });
+    const { appended } = await got(commit({ append: [append({ fence: 9, ephemeral: true }), end, end] }));
+    expect(appended.map((one) => [one.seq, one.duplicate])).toEqual([
+      [0, false],
+      [1, false],
+      [1, true],
+    ]);
+  });
+
   test('of commits that expect the same rev, made at once, one succeeds', async () => {
     for (const rev of [0, 1, 2]) {
       const change = (n: number): Change => ({

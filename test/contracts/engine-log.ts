@@ -45,6 +45,7 @@ export function logPromises(bench: () => Bench): void {
   test('appends once for each message id, and says where the first one went', async () => {
     const first = await bench().append('a.b', { messageId: 'm 1', body: body('first') });
     await bench().append('a.b', { messageId: 'm 2' });
+    bench().pass(5);
     const again = await bench().append('a.b', { messageId: 'm 1', body: body('again') });
     expect(first.duplicate).toBe(false);
     expect(again).toEqual({ ...first, duplicate: true });
@@ -102,6 +103,9 @@ export function logPromises(bench: () => Bench): void {
     expect(await fenced(2)).toBe('conflict');
     expect(await codeOf(log.append({ topic: 'a.b', body: body(0), fence: 9, ephemeral: true }))).toBe('conflict');
     expect(await bench().seqs('a.b')).toEqual([1, 2, 3, 4]);
+    // An ephemeral event leaves nothing behind, its fence neither.
+    expect(await bench().append('a.b', { fence: 20, ephemeral: true })).toMatchObject({ seq: 0 });
+    expect(await fenced(10)).toBe('ok');
   });
 
   test('refuses everything after a seal, and keeps what was there', async () => {

@@ -80,6 +80,15 @@ export function membershipPromises(bench: () => Bench): void {
     expect(await got(bench().engine.leases.reap('g'))).toEqual([]);
   });
 
+  test('dropping who was not held any more names nobody, and the reaper still gets it', async () => {
+    const { leases } = bench().engine;
+    await hold(['a'], short);
+    bench().pass(short);
+    await until(async () => expect(await listed()).toEqual([]));
+    expect(await got(leases.drop('g', ['a']))).toEqual({ left: [] });
+    expect((await got(leases.reap('g'))).map((holder) => holder.member)).toEqual(['a']);
+  });
+
   test('groups, members and values may hold anything', async () => {
     const odd = ['', ' ', ':', '{a}', '\n', '\0', '__proto__', '🙂', '"', '1'];
     for (const group of odd) expect(await hold(odd, long, `of ${group}`, group)).toEqual(odd.toSorted());
