@@ -162,7 +162,7 @@ describe('the redis engine when redis fails', () => {
     const writer = await started();
     const { engine, live, disturbances } = await started();
     value(await engine.log.watch(['watched']));
-    await admin.client('KILL', 'TYPE', 'pubsub');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await vi.waitFor(() => expect(disturbances()).toBeGreaterThan(0), patience);
     value(await writer.engine.log.append({ topic: 'watched', body: body(1) }));
     await vi.waitFor(() => expect(live.map((batch) => batch.bodies)).toEqual([[body(1)]]), patience);
@@ -172,7 +172,7 @@ describe('the redis engine when redis fails', () => {
     const { engine, live, disturbances } = await started();
     value(await engine.log.watchAll(true));
     const before = disturbances();
-    await admin.client('KILL', 'TYPE', 'pubsub');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await vi.waitFor(() => expect(disturbances()).toBeGreaterThan(before), patience);
     value(await engine.log.append({ topic: 'any', body: body(1) }));
     await vi.waitFor(() => expect(live.map((batch) => batch.topic)).toEqual(['any']), patience);

@@ -36,53 +36,56 @@ ${metaPattern}
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local nowText, second = format('%d', now), clock[1]
-local candidate, metaTtl, historySize = ARGV[1], ARGV[3], ARGV[4]
+local candidate, metaTtl = ARGV[1], ARGV[3]
 local historyTtl, size = tonumber(ARGV[2]), tonumber(ARGV[4])
-local REFRESH, BUCKET = 1000, 120000
+local REFRESH, BUCKET, TRIM = 1000, 120000, 32
 
 -- The topic as it stands; 'fresh' when a new epoch has to begin: the meta is gone, or its head is below what the caller saw.
 local function open(stored, stream, knownEpoch, knownSeq)
   if stored then
-    local e, q, t, x, first, f, z, d = match(stored, META)
+    local e, q, t, x, first, rare = match(stored, META)
+    local f, z, d = '-', '-', '-'
+    if rare ~= '' then f, z, d = match(rare, RARE) end
     if q == knownSeq or e ~= knownEpoch or tonumber(q) >= tonumber(knownSeq) then
       return false, e, q, t, x, first, f, z, d
     end
     return true, candidate, q, t, x, first, f, z, d
   end
   local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-  if last then return true, candidate, match(last[1], '^%d+'), last[2][2], '', '1', '-', '-', '?' end
+  if last then return true, candidate, match(last[1], '^%d+'), last[2][1], '', '1', '-', '-', '?' end
   return true, candidate, '0', false, '', '1', '-', '-', '?'
 end
 
 -- The first event of a call may meet a stream that is ahead of its meta (data came back in parts): numbering then goes
 -- on behind the stream's last id instead of failing. Returns the seq, and whether it had to jump.
-local function addFirst(stream, keep, seq, ts, body)
-  local done = try('XADD', stream, 'MAXLEN', '~', keep, seq .. '-0', 't', ts, 'b', body)
+local function addFirst(stream, seq, ts, body)
+  local done = try('XADD', stream, seq .. '-0', ts, body)
   if type(done) ~= 'table' or not done.err then return seq, false end
   if not find(done.err, 'equal or smaller', 1, true) then error(done.err) end
   local info = call('XINFO', 'STREAM', stream)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then seq = format('%d', match(info[i + 1], '^%d+') + 1) end
   end
-  call('XADD', stream, 'MAXLEN', '~', keep, seq .. '-0', 't', ts, 'b', body)
+  call('XADD', stream, seq .. '-0', ts, body)
   return seq, true
 end
 
 local function trimByAge(stream)
   local limit = now - historyTtl
   local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  if not first or tonumber(first[2][2]) >= limit then return end
+  if not first or tonumber(first[2][1]) >= limit then return end
   local id
   for _, entry in ipairs(call('XRANGE', stream, '-', '+', 'COUNT', 128)) do
     id = entry[1]
-    if tonumber(entry[2][2]) >= limit then break end
+    if tonumber(entry[2][1]) >= limit then break end
   end
   call('XTRIM', stream, 'MINID', id)
 end
 
 -- Index and expiries are refreshed once a second per topic only: they would double the cost of an append.
 local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d)
-  local value = e .. ' ' .. last .. ' ' .. ts .. ' ' .. second .. ' ' .. first .. ' ' .. f .. ' ' .. z .. ' ' .. d
+  local value = e .. ' ' .. last .. ' ' .. ts .. ' ' .. second .. ' ' .. first
+  if f ~= '-' or z ~= '-' or d ~= '-' then value = value .. ' ' .. f .. ' ' .. z .. ' ' .. d end
   if x == second and not fresh then
     call('SET', meta, value, 'KEEPTTL')
     return
@@ -94,11 +97,12 @@ local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f
   trimByAge(stream)
 end
 
--- Streams are trimmed by whole nodes, which costs next to nothing; 'first' says what counts as kept.
-local function firstKept(first, last, keep)
+-- 'first' says what counts as kept. The stream itself is trimmed now and then, by whole nodes, which costs next to nothing.
+local function firstKept(stream, first, from, last, keep)
   local lowest = last - keep + 1
-  if lowest > tonumber(first) then return format('%d', lowest) end
-  return first
+  if lowest <= 1 or lowest <= tonumber(first) then return first end
+  if last % TRIM <= last - from then call('XTRIM', stream, 'MAXLEN', '~', keep) end
+  return format('%d', lowest)
 end
 
 local function token(seq, ts, e, knownEpoch)
@@ -113,30 +117,36 @@ local function appendPlain(out, index, stored, meta, stream, topic, n, knownEpoc
     return nil
   end
   local ts = nowText
-  if t and t ~= ts and tonumber(t) > now then ts = t end
-  local seq, jumped = addFirst(stream, historySize, format('%d', q + 1), ts, ARGV[a])
-  if jumped and not fresh then fresh, e = true, candidate end
-  local last = seq
-  for i = 1, n - 1 do
-    last = format('%d', seq + i)
-    call('XADD', stream, 'MAXLEN', '~', historySize, last .. '-0', 't', ts, 'b', ARGV[a + i])
+  if t and t > ts then ts = t end
+  local from = q + 1
+  local seq, jumped = addFirst(stream, format('%d', from), ts, ARGV[a])
+  if jumped then
+    from = tonumber(seq)
+    if not fresh then fresh, e = true, candidate end
   end
-  write(index, meta, stream, topic, fresh, e, last, ts, x, firstKept(first, last, size), f, z, d == '?' and '-' or d)
+  local last, bodies = seq, ARGV[a]
+  if n > 1 then
+    for i = 1, n - 1 do
+      last = format('%d', from + i)
+      call('XADD', stream, last .. '-0', ts, ARGV[a + i])
+    end
+    bodies = concat(ARGV, '\\n', a, a + n - 1)
+  end
+  first = firstKept(stream, first, from, from + n - 1, size)
+  write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d == '?' and '-' or d)
   out[#out + 1] = token(seq, ts, e, knownEpoch)
-  local head = e .. ' ' .. seq .. ' ' .. ts .. ' ' .. (t or '0') .. ' ' .. topic .. '\\n'
-  if n == 1 then return head .. ARGV[a] end
-  return head .. concat(ARGV, '\\n', a, a + n - 1)
+  return e .. ' ' .. seq .. ' ' .. ts .. ' ' .. (t or '0') .. ' ' .. topic .. '\\n' .. bodies
 end
 
 -- Message ids are remembered in two buckets of two minutes that take turns, each gone when its turn comes again. The
 -- meta's last word says which of them hold anything: '<turn>' the bucket of that turn, '<turn>+' the one before it too.
 local turn = math.floor(now / BUCKET)
-local function bucketsInUse(d)
+local function bucketsInUse(d, newer, older)
   if d == '-' then return false, false end
   local latest, before = match(d, '^(%d+)(%+?)$')
   latest = tonumber(latest)
   -- Without a meta, or with a clock that went back, nothing is known.
-  if not latest or latest > turn then return true, true end
+  if not latest or latest > turn then return call('EXISTS', newer) == 1, call('EXISTS', older) == 1 end
   if latest == turn then return true, before == '+' end
   return false, latest == turn - 1
 end
@@ -148,21 +158,22 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
   local extraAt = idAt + ids + 1
   local inUse, wasInUse, newer, older = false, false, nil, nil
   if ids > 0 then
-    inUse, wasInUse = bucketsInUse(d)
-    if inUse then newer = call('HMGET', buckets[turn % 2 + 1], unpack(ARGV, idAt + 1, idAt + ids)) end
-    if wasInUse then older = call('HMGET', buckets[(turn + 1) % 2 + 1], unpack(ARGV, idAt + 1, idAt + ids)) end
+    local newerKey, olderKey = buckets[turn % 2 + 1], buckets[(turn + 1) % 2 + 1]
+    inUse, wasInUse = bucketsInUse(d, newerKey, olderKey)
+    if inUse then newer = call('HMGET', newerKey, unpack(ARGV, idAt + 1, idAt + ids)) end
+    if wasInUse then older = call('HMGET', olderKey, unpack(ARGV, idAt + 1, idAt + ids)) end
   end
   local ts, seq, before, kept, asked, inBlock = nowText, q, t or '0', 0, 0, false
   local known, remember, lines = {}, {}, {}
   local fenced, sealed = tonumber(f), z ~= '-'
-  if t and t ~= ts and tonumber(t) > now then ts = t end
+  if t and t > ts then ts = t end
   for i = 1, n do
     local flags, body = ARGV[flagAt + i], ARGV[bodyAt + i]
     local id, fence, keep, ephemeral, seal
     if find(flags, 'm', 1, true) then asked, id = asked + 1, ARGV[idAt + asked + 1] end
     if flags ~= 'm' then
       if find(flags, 'f', 1, true) then fence, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
-      if find(flags, 'k', 1, true) then keep, extraAt = ARGV[extraAt], extraAt + 1 end
+      if find(flags, 'k', 1, true) then keep, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
       ephemeral, seal = find(flags, 'e', 1, true), find(flags, 's', 1, true)
     end
     local earlier = id and (known[id] or newer and newer[asked] or older and older[asked])
@@ -182,13 +193,13 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
       if not dry then
         if kept == 0 then
           local jumped
-          seq, jumped = addFirst(stream, keep or historySize, seq, ts, body)
+          seq, jumped = addFirst(stream, seq, ts, body)
           if jumped and not fresh then fresh, e = true, candidate end
         else
-          call('XADD', stream, 'MAXLEN', '~', keep or historySize, seq .. '-0', 't', ts, 'b', body)
+          call('XADD', stream, seq .. '-0', ts, body)
         end
       end
-      first = firstKept(first, seq, keep and tonumber(keep) or size)
+      if not dry then first = firstKept(stream, first, tonumber(seq), tonumber(seq), keep or size) end
       if not inBlock then
         lines[#lines + 1] = e .. ' ' .. seq .. ' ' .. ts .. ' ' .. before .. ' ' .. topic
         inBlock = true
@@ -207,7 +218,7 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
   if #remember > 0 then
     local bucket = buckets[turn % 2 + 1]
     call('HSET', bucket, unpack(remember))
-    if not inUse or d == '?' then call('PEXPIREAT', bucket, format('%d', (turn + 2) * BUCKET)) end
+    if not inUse then call('PEXPIREAT', bucket, format('%d', (turn + 2) * BUCKET)) end
     d = format('%d', turn) .. (wasInUse and '+' or '')
   end
   if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d) end

@@ -43,7 +43,7 @@ local function beforeTime(stream, first, q, ts, since)
   while low < high do
     local middle = math.floor((low + high) / 2)
     local entry = call('XRANGE', stream, middle .. '-0', '+', 'COUNT', 1)[1]
-    if entry and tonumber(entry[2][2]) < since then low = seqOf(entry) + 1 else high = middle end
+    if entry and tonumber(entry[2][1]) < since then low = seqOf(entry) + 1 else high = middle end
   end
   return low - 1
 end
@@ -86,8 +86,8 @@ else
   entries = from <= to and call('XRANGE', KEYS[2], from .. '-0', to .. '-0', 'COUNT', ARGV[2]) or {}
 end
 for i, entry in ipairs(entries) do
-  out[2 * i] = string.match(entry[1], '^%d+') .. ' ' .. entry[2][2]
-  out[2 * i + 1] = entry[2][4]
+  out[2 * i] = string.match(entry[1], '^%d+') .. ' ' .. entry[2][1]
+  out[2 * i + 1] = entry[2][2]
 end
 return out
 `,
