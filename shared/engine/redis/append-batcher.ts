@@ -28,9 +28,9 @@ const maxCalls = 2;
 /** What may wait here. Beyond it an append is refused as `busy`. */
 const maxWaiting = 100_000;
 const maxWaitingBytes = 64 * 1024 * 1024;
-/** After three ticks, 1.5 s, an append that could not be sent is given up. */
+/** An append that could not be sent within two ticks, at most 1.5 s, is given up. */
 const tickMs = 500;
-const maxTicks = 3;
+const maxTicks = 2;
 
 /**
  * Gathers what is appended and sends it in few, large calls. An idle engine sends at the end of the turn of the loop;

@@ -1,3 +1,4 @@
+import { must } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/errors.ts';
 import { newEpoch } from './epochs.ts';
 import type { Append, Appended } from '../engine.ts';
@@ -86,16 +87,15 @@ export class AppendCall {
     let next = 1;
     for (const partition of this.#touched) {
       for (const group of this.#partitions[partition] ?? []) {
-        const first = readToken(tokens[next] ?? '!', group.knownEpoch, time);
-        for (let i = 0; i < group.items.length; i++) {
-          const item = group.items[i];
-          const result = group.careful ? readToken(tokens[next++] ?? '!', group.knownEpoch, time) : shifted(first, i);
+        let result = refused;
+        group.items.forEach((item, i) => {
+          if (group.careful || i === 0) result = readToken(must(tokens[next++]), group.knownEpoch, time);
+          else result = following(result);
           if (result.ok && result.value.seq > 0 && !result.value.duplicate) {
             states.saw(group.state, result.value.epoch, result.value.seq);
           }
-          item?.resolve(result);
-        }
-        if (!group.careful) next++;
+          item.resolve(result);
+        });
       }
     }
   }
@@ -163,8 +163,8 @@ function readToken(token: string, knownEpoch: string, time: number): Result<Appe
   return ok({ seq: Number(seq), epoch, ts: Number(ts), duplicate });
 }
 
-function shifted(first: Result<Appended>, by: number): Result<Appended> {
-  if (by === 0 || !first.ok) return first;
-  const { seq, epoch, ts } = first.value;
-  return ok({ seq: seq + by, epoch, ts, duplicate: false });
+function following(before: Result<Appended>): Result<Appended> {
+  if (!before.ok) return before;
+  const { seq, epoch, ts } = before.value;
+  return ok({ seq: seq + 1, epoch, ts, duplicate: false });
 }

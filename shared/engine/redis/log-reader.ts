@@ -33,11 +33,11 @@ export class LogReader {
     this.#renumber = connection.define(renumberScript);
   }
 
-  /** What is asked in one turn travels together: a reconnect storm asks for a head per client and topic. */
+  /** What is asked in one turn of the loop travels together: a reconnect storm asks for a head per client and topic. */
   async heads(asks: readonly Ask[]): Promise<Result<Heads>> {
     if (!this.#gathered) {
       const gathered: Ask[] = [];
-      const answer = Promise.resolve().then(() => {
+      const answer = new Promise<void>((turn) => setImmediate(turn)).then(() => {
         this.#gathered = undefined;
         return this.#askHeads(gathered);
       });

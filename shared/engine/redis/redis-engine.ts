@@ -42,6 +42,14 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
   const watches = new Watches(url, keys, feed);
   const signals = new RedisSignals(url, reads, keys);
 
+  const stop = (): void => {
+    batcher.stop();
+    watches.stop();
+    signals.stop();
+    writes.stop();
+    reads.stop();
+  };
+
   return {
     log: new RedisLog(batcher, new LogReader(reads, keys, states), watches, feed),
     records: new RedisRecords(keys, states, feed, options, batcher, writer, reads),
@@ -49,20 +57,17 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
     signals,
     counters: new RedisCounters(reads, keys),
     async start() {
-      await writes.start();
-      await reads.start();
-      await watches.start();
-      await signals.start();
+      try {
+        await writes.start();
+        await Promise.all([reads.start(), watches.start(), signals.start()]);
+      } catch (error) {
+        stop();
+        throw error;
+      }
       batcher.start();
       await warnOfEviction(reads, onWarning);
     },
-    async stop() {
-      batcher.stop();
-      watches.stop();
-      signals.stop();
-      writes.stop();
-      reads.stop();
-    },
+    stop: () => Promise.resolve(stop()),
     ready: () => writes.ready() && reads.ready(),
   };
 }

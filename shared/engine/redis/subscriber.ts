@@ -97,7 +97,8 @@ export class Subscriber {
         resolve(true);
       });
       redis.once('end', lost);
-      redis.publish(this.#own, name).catch(lost);
+      // Without an answer nobody knows where the mark is; on a new connection the question is put again.
+      redis.publish(this.#own, name).catch(() => this.#fell(redis));
     });
   }
 
