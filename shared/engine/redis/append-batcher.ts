@@ -125,8 +125,6 @@ export class AppendBatcher {
     if (answer.ok) call.settle(answer.value, this.#states);
     else call.fail(answer);
     this.#feed.answered(serial, call.topics);
-    // What waits has waited behind a call that failed; it would fail the same way, and later than promised.
-    if (!answer.ok) this.#giveUp(this.#waiting.length);
     this.#flushNow();
   }
 
