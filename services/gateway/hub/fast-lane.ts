@@ -1,7 +1,7 @@
 import type { Entry } from './entry.ts';
 import { frameOf } from './format.ts';
 import type { Format } from './format.ts';
-import type { Fanout } from './ports.ts';
+import type { Fanout, HubStats } from './ports.ts';
 import type { Subscriber, Subscription } from './subscriber.ts';
 
 /**
@@ -11,13 +11,18 @@ import type { Subscriber, Subscription } from './subscriber.ts';
 export class FastLane {
   readonly #fanout: Fanout;
   readonly #formats: readonly Format[];
+  readonly #stats: HubStats;
   readonly #onLost: (subscriber: Subscriber, n: number) => void;
-  /** Deliveries made or handed to native publish, for the metrics. */
-  deliveries = 0;
 
-  constructor(fanout: Fanout, formats: readonly Format[], onLost: (subscriber: Subscriber, n: number) => void) {
+  constructor(
+    fanout: Fanout,
+    formats: readonly Format[],
+    stats: HubStats,
+    onLost: (subscriber: Subscriber, n: number) => void,
+  ) {
     this.#fanout = fanout;
     this.#formats = formats;
+    this.#stats = stats;
     this.#onLost = onLost;
   }
 
@@ -29,7 +34,7 @@ export class FastLane {
         const frame = frameOf(entry, format);
         if (!frame) continue;
         this.#fanout.publish(subscription.native(format), frame, format.binary);
-        this.deliveries += riders;
+        this.#stats.eventsDelivered += riders;
       }
       if (subscription.direct) this.#sendEach(entry, subscription.direct);
     }
@@ -42,7 +47,7 @@ export class FastLane {
       const frame = frameOf(entry, subscriber.format);
       if (!frame) continue;
       if (subscriber.socket.send(frame, subscriber.format.binary)) {
-        this.deliveries += 1;
+        this.#stats.eventsDelivered += 1;
       } else {
         this.#onLost(subscriber, entry.n);
       }

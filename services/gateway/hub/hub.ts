@@ -6,7 +6,7 @@ import type { Entry } from './entry.ts';
 import { FastLane } from './fast-lane.ts';
 import { Pages } from './pages.ts';
 import type { Format } from './format.ts';
-import type { Defer, Fanout, Socket } from './ports.ts';
+import type { Defer, Fanout, HubStats, Socket } from './ports.ts';
 import { Pump } from './pump.ts';
 import { Ring } from './ring.ts';
 import { Rounds } from './rounds.ts';
@@ -21,6 +21,7 @@ export interface HubOptions {
   log: Engine['log'];
   clock: Clock;
   fanout: Fanout;
+  stats: HubStats;
   formats: readonly Format[];
   defer: Defer;
   /** Events that a connection may lag behind per topic. */
@@ -45,26 +46,27 @@ export class Hub {
   readonly log: Engine['log'];
   readonly ring: Ring;
   readonly #clock: Clock;
+  readonly #stats: HubStats;
   readonly #pages: Pages;
   /** Those not on the fast lane; they are few. */
   readonly #behind = new Set<Subscriber>();
   /** Where the last lost frame was found: its neighbours are lost in the same turn, for many connections at once. */
   #lastLost = 0;
-  /** Events taken from the log, for the metrics. */
-  events = 0;
 
   constructor(options: HubOptions) {
-    const { log, clock, defer } = options;
+    const { log, clock, defer, stats } = options;
     this.log = log;
     this.#clock = clock;
+    this.#stats = stats;
     this.ring = new Ring(options.ringEntries ?? 16_384, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
       this.#overrun(tail),
     );
     this.#pages = new Pages(log, clock);
-    this.lane = new FastLane(options.fanout, options.formats, (subscriber, n) => this.#lost(subscriber, n));
+    this.lane = new FastLane(options.fanout, options.formats, stats, (subscriber, n) => this.#lost(subscriber, n));
     this.tails = new Tails({
       log,
       clock,
+      stats,
       emit: (entry) => this.#emit(entry),
       wanted: (topic) => this.subscriptions.route(topic).length > 0,
       wantedSince: (topic) => this.#wantedSince(topic),
@@ -81,6 +83,7 @@ export class Hub {
       ring: this.ring,
       pages: this.#pages,
       clock,
+      stats,
       defer,
       maxLag: options.maxLag,
       highWater: options.highWater,
@@ -98,10 +101,6 @@ export class Hub {
         void this.rounds.recover();
       },
     });
-  }
-
-  get behind(): number {
-    return this.#behind.size;
   }
 
   start(): void {
@@ -124,7 +123,7 @@ export class Hub {
   disconnect(subscriber: Subscriber): void {
     subscriber.closed = true;
     this.lane.leave(subscriber);
-    this.#behind.delete(subscriber);
+    this.#caughtUp(subscriber);
     for (const subscription of subscriber.subscriptions.values()) this.release(subscription.name);
     subscriber.subscriptions.clear();
     subscriber.outbox = undefined;
@@ -178,6 +177,7 @@ export class Hub {
 
   /** From now on the node takes the topic's events, or the pattern's. */
   async hold(names: readonly string[]): Promise<Result<void>> {
+    this.#stats.subscriptions += names.length;
     const fresh = names.filter((name) => this.subscriptions.hold(name).holders === 1);
     const patterns = fresh.some((name) => this.subscriptions.get(name)?.pattern);
     if (patterns) {
@@ -190,6 +190,7 @@ export class Hub {
 
   release(name: string): void {
     const subscription = this.subscriptions.get(name);
+    this.#stats.subscriptions -= 1;
     if (!subscription || !this.subscriptions.release(subscription)) return;
     if (!subscription.pattern) {
       this.log.unwatch([name]);
@@ -214,6 +215,7 @@ export class Hub {
     const cursor = new Cursor(n);
     subscriber.cursor = cursor;
     this.#behind.add(subscriber);
+    this.#stats.behindConnections += 1;
     return cursor;
   }
 
@@ -236,9 +238,13 @@ export class Hub {
   }
 
   #goLive(subscriber: Subscriber): void {
-    subscriber.cursor = undefined;
-    this.#behind.delete(subscriber);
+    this.#caughtUp(subscriber);
     this.lane.join(subscriber);
+  }
+
+  #caughtUp(subscriber: Subscriber): void {
+    subscriber.cursor = undefined;
+    if (this.#behind.delete(subscriber)) this.#stats.behindConnections -= 1;
   }
 
   #lost(subscriber: Subscriber, n: number): void {
@@ -251,10 +257,7 @@ export class Hub {
   }
 
   #live(batches: LiveBatch[]): void {
-    for (const batch of batches) {
-      this.events += batch.bodies.length;
-      this.tails.live(batch);
-    }
+    for (const batch of batches) this.tails.live(batch);
   }
 
   #emit(entry: Entry): void {

@@ -23,5 +23,15 @@ export interface Fanout {
   publish(nativeTopic: string, frame: Uint8Array, binary: boolean): void;
 }
 
+/** Plain numbers that the hub adds to as it works; whoever shows them reads them. */
+export interface HubStats {
+  subscriptions: number;
+  behindConnections: number;
+  eventsDelivered: number;
+  eventsDropped: number;
+  replayedEvents: number;
+  repairs: number;
+}
+
 /** Runs work after the current turn of the loop, so that a long catch-up does not hold up a broadcast. */
 export type Defer = (work: () => void) => void;

@@ -4,7 +4,7 @@ import { Gap, Renumbered } from './entry.ts';
 import { frameOf } from './format.ts';
 import type { Entry, Event } from './entry.ts';
 import type { Page, Pages } from './pages.ts';
-import type { Defer } from './ports.ts';
+import type { Defer, HubStats } from './ports.ts';
 import type { Ring } from './ring.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -16,6 +16,7 @@ export interface PumpPorts {
   ring: Ring;
   pages: Pages;
   clock: Clock;
+  stats: HubStats;
   defer: Defer;
   /** Events that a connection may lag behind per topic. */
   maxLag: number;
@@ -34,9 +35,6 @@ export class Pump {
   #scheduled = false;
   /** Entries that the connection at work may still look at. */
   #left = 0;
-  /** For the metrics. */
-  replayed = 0;
-  dropped = 0;
 
   constructor(ports: PumpPorts) {
     this.#ports = ports;
@@ -133,7 +131,7 @@ export class Pump {
       if (event.seq > position.seq + 1) this.#skipTo(cursor, topic, position, event.seq - 1);
       if (!this.#send(subscriber, cursor, event)) return false;
       position.seq = event.seq;
-      this.replayed += 1;
+      this.#ports.stats.replayedEvents += 1;
       if (subscriber.socket.buffered() > this.#ports.highWater) return true;
     }
     this.#skipTo(cursor, topic, position, Math.min(page.upTo, position.until));
@@ -194,7 +192,7 @@ export class Pump {
   }
 
   #lose(cursor: Cursor, topic: string, from: number, to: number): void {
-    this.dropped += to - from + 1;
+    this.#ports.stats.eventsDropped += to - from + 1;
     cursor.lose(topic, from, to);
   }
 

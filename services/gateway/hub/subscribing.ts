@@ -29,8 +29,8 @@ export interface Prepared {
    * Makes the subscriptions: whatever happens after this call reaches the connection. To be called in the turn in which
    * the answer goes out, which `begin` then follows: so the answer comes before the first event that it causes.
    */
-  attach(): Subscribed[];
-  begin(): void;
+  readonly attach: () => Subscribed[];
+  readonly begin: () => void;
 }
 
 const tries = 5;

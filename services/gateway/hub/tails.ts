@@ -1,5 +1,6 @@
 import type { LiveBatch, TopicHead } from '../../../shared/engine/engine.ts';
 import { Event } from './entry.ts';
+import type { HubStats } from './ports.ts';
 import { begin, repair } from './repair.ts';
 import type { RepairPorts } from './repair.ts';
 import { Tail } from './tail.ts';
@@ -8,6 +9,7 @@ import { Tail } from './tail.ts';
 const chunk = 512;
 
 export interface TailsPorts extends RepairPorts {
+  stats: Pick<HubStats, 'repairs'>;
   /** Does anybody here want the topic? */
   wanted(topic: string): boolean;
 }
@@ -21,8 +23,6 @@ export class Tails {
   readonly #ports: TailsPorts;
   readonly #tails = new Map<string, Tail>();
   #distrusts = 0;
-  /** For the metrics. */
-  repairs = 0;
 
   constructor(ports: TailsPorts) {
     this.#ports = ports;
@@ -145,7 +145,7 @@ export class Tails {
   }
 
   #repair(tail: Tail): void {
-    this.repairs += 1;
+    this.#ports.stats.repairs += 1;
     void repair(tail, this.#ports);
   }
 

@@ -85,7 +85,8 @@ export class WebSocketLink implements Link, Loser {
   close(code: number, reason: string): void {
     if (!this.#writable()) return;
     this.#closing = true;
-    if (this.#context.losses.walking) setImmediate(() => this.#ws?.end(code, reason));
+    // Within its own opening, too: the handler that is to be told is not there yet.
+    if (this.#context.losses.walking || !this.#handler) setImmediate(() => this.#ws?.end(code, reason));
     else this.#ws?.end(code, reason);
   }
 

@@ -12,9 +12,9 @@ export class FakeSocket implements Socket {
   readonly native: boolean;
   readonly received: string[] = [];
   readonly topics = new Set<string>();
-  closedWith: number | undefined;
   onDropped: (frame: Uint8Array) => void = () => {};
   onDrained: () => void = () => {};
+  onClosed: () => void = () => {};
   readonly #limit: number;
   #gathered: Uint8Array[] = [];
   #buffer: Uint8Array[] = [];
@@ -67,8 +67,8 @@ export class FakeSocket implements Socket {
     work();
   }
 
-  close(code: number): void {
-    this.closedWith = code;
+  close(): void {
+    this.onClosed();
   }
 
   gather(frame: Uint8Array): void {

@@ -7,6 +7,7 @@ import type { Since } from '../../../services/gateway/hub/since.ts';
 import { prepare, unsubscribe } from '../../../services/gateway/hub/subscribing.ts';
 import type { Subscribed } from '../../../services/gateway/hub/subscribing.ts';
 import type { Subscriber } from '../../../services/gateway/hub/subscriber.ts';
+import { newGatewayStats } from '../../../shared/observe/metrics.ts';
 import { FakeLog } from './fake-log.ts';
 import { FakeFanout, FakeSocket } from './fake-socket.ts';
 
@@ -62,6 +63,7 @@ export class World {
   readonly log = new FakeLog();
   readonly clock = new ManualClock();
   readonly fanout = new FakeFanout();
+  readonly stats = newGatewayStats();
   readonly hub: Hub;
   readonly clients: Client[] = [];
   readonly formats = [
@@ -77,6 +79,7 @@ export class World {
       log: this.log,
       clock: this.clock,
       fanout: this.fanout,
+      stats: this.stats,
       formats: this.formats,
       defer: (work) => this.#deferred.push(work),
       maxLag: options.maxLag,
@@ -91,6 +94,7 @@ export class World {
     const client = new Client(socket, this.hub.connect(socket, this.formats[this.clients.length % 2]!));
     socket.onDropped = (frame) => this.hub.dropped(client.subscriber, frame);
     socket.onDrained = () => this.hub.drained(client.subscriber);
+    socket.onClosed = () => this.disconnect(client);
     this.fanout.sockets.add(socket);
     this.clients.push(client);
     return client;
@@ -146,7 +150,10 @@ export class World {
       await this.turn();
       if (this.log.asked === 0) this.clock.advance(1100);
       await this.turn();
-      const busy = this.clients.some((client) => client.pending > 0);
+      const behind = this.clients.some(
+        ({ pending, subscriber }) => pending > 0 || (subscriber.cursor && !subscriber.closed),
+      );
+      const busy = behind || [...this.hub.tails.all()].some((tail) => tail.state === 'reading');
       quiet = this.#marks() === before && !busy ? quiet + 1 : 0;
     }
   }

@@ -1,0 +1,24 @@
+import type { Clock } from '../../../shared/base/clock.ts';
+import type { Config } from '../../../shared/config/options.ts';
+import type { Authenticator } from '../../../shared/domain/auth.ts';
+import type { Nodes } from '../../../shared/domain/nodes.ts';
+import type { Engine } from '../../../shared/engine/engine.ts';
+import type { GatewayMetrics } from '../../../shared/observe/metrics.ts';
+import type { Log } from '../../../shared/observe/log.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Middleware } from './middleware.ts';
+
+/** What the operations of one gateway work with. */
+export interface Broker {
+  readonly node: string;
+  readonly version: string;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly hub: Hub;
+  readonly nodes: Nodes;
+  readonly auth: Authenticator;
+  readonly metrics: GatewayMetrics;
+  readonly log: Log;
+  readonly middleware: readonly Middleware[];
+}

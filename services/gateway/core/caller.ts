@@ -1,0 +1,8 @@
+import type { Identity } from '../../../shared/domain/identity.ts';
+import type { Subscriber } from '../hub/subscriber.ts';
+
+/** Who asks for an operation. A subscription needs a connection to go to; HTTP has none. */
+export interface Caller {
+  readonly identity: Identity | undefined;
+  readonly subscriber?: Subscriber | undefined;
+}

@@ -1,0 +1,35 @@
+import type { Result } from '../../../shared/base/errors.ts';
+import type { Identity } from '../../../shared/domain/identity.ts';
+import type { CloseName } from '../../../shared/protocol/close-codes.ts';
+import type { HelloResult } from '../../../shared/protocol/hello.ts';
+import type { Format } from '../hub/format.ts';
+import type { InputOf, OperationName, OutputOf } from './operations.ts';
+
+/** One connection, as its dialect sees it: what may be asked of it. */
+export interface Client {
+  readonly identity: Identity | undefined;
+  /** How this connection's answers and events are written; said once, before the first frame is sent. */
+  use(format: Format): void;
+  /** In order with the other answers, and never overtaken by an event that it causes. */
+  send(frame: Uint8Array): void;
+  /** `done` is called once, in a later turn of the microtasks at the earliest. `subscribe` and `unsubscribe` run in the order asked. */
+  perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void;
+  /** Who the token belongs to is who this connection is from now on. */
+  authenticate(token: string): Promise<Result<Identity>>;
+  /** What a client is told of the node that it talks to. */
+  welcome(version: number): HelloResult;
+  /** A frame could not be read; too many in a row close the connection, and a good one ends the row. */
+  badFrame(): void;
+  goodFrame(): void;
+  close(name: CloseName): void;
+}
+
+/** The dialect's side of a connection: what becomes of what arrives. */
+export interface Conversation {
+  /** A frame of at most the permitted size; its bytes are valid during the call only. */
+  receive(bytes: Uint8Array, binary: boolean): void;
+  /** A frame that is not worked on, because too many are under way or came within a second. */
+  refuse(bytes: Uint8Array, binary: boolean, code: 'busy' | 'rate_limited'): void;
+  /** The node is draining: say so, where the dialect has a word for it. */
+  goaway(reconnectAfterMs: number): void;
+}

@@ -1,0 +1,171 @@
+import { must } from '../../../shared/base/assert.ts';
+import { newId } from '../../../shared/base/ids.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { Identity } from '../../../shared/domain/identity.ts';
+import { closeCodes } from '../../../shared/protocol/close-codes.ts';
+import type { CloseName } from '../../../shared/protocol/close-codes.ts';
+import type { HelloResult } from '../../../shared/protocol/hello.ts';
+import type { Format } from '../hub/format.ts';
+import type { Subscriber } from '../hub/subscriber.ts';
+import type { Broker } from './broker.ts';
+import type { Caller } from './caller.ts';
+import type { Client, Conversation } from './client.ts';
+import { Inbox } from './inbox.ts';
+import { perform } from './operations.ts';
+import type { InputOf, OperationName, OutputOf } from './operations.ts';
+import type { Link, LinkHandler } from './transport.ts';
+
+const badFramesInARow = 10;
+
+/**
+ * One WebSocket between its socket and its dialect: who it is, what it has under way, when it was last heard of.
+ * There may be 100,000 of them; what most never need is made when it is needed.
+ */
+export class Connection implements LinkHandler, Client, Caller {
+  readonly link: Link;
+  readonly openedAt: number;
+  heardAt: number;
+  pingedAt: number;
+  identity: Identity | undefined;
+  subscriber: Subscriber | undefined = undefined;
+  readonly #broker: Broker;
+  readonly #onClosed: (connection: Connection) => void;
+  #conversation: Conversation | undefined = undefined;
+  #inbox: Inbox | undefined = undefined;
+  #badFrames = 0;
+  /** The last subscribe or unsubscribe; the next waits for it. */
+  #subscribing: Promise<unknown> | undefined = undefined;
+  closing = false;
+
+  constructor(broker: Broker, link: Link, identity: Identity | undefined, onClosed: (connection: Connection) => void) {
+    this.#broker = broker;
+    this.link = link;
+    this.identity = identity;
+    this.#onClosed = onClosed;
+    this.openedAt = this.heardAt = this.pingedAt = broker.clock.now();
+  }
+
+  speak(conversation: Conversation): void {
+    this.#conversation = conversation;
+  }
+
+  /** Nothing of it is under way. */
+  get idle(): boolean {
+    return this.#inbox?.idle ?? true;
+  }
+
+  // --- what the link tells ---
+
+  message(bytes: Uint8Array, binary: boolean): void {
+    this.heardAt = this.#broker.clock.now();
+    if (this.closing) return;
+    if (bytes.length > this.#broker.config.maxFrameBytes) {
+      this.close('frame_too_large');
+      return;
+    }
+    const inbox = (this.#inbox ??= new Inbox(this.#broker.config.maxInflight, this.#broker.config.rateMessages));
+    const tooFast = inbox.tooFast(this.heardAt);
+    const admission = tooFast ? inbox.refuse() : inbox.admit(bytes, binary);
+    if (admission === 'now') this.#conversation?.receive(bytes, binary);
+    else if (admission === 'refused') this.#conversation?.refuse(bytes, binary, tooFast ? 'rate_limited' : 'busy');
+    else if (admission === 'flooding') this.close('flooding');
+  }
+
+  drained(): void {
+    this.heardAt = this.#broker.clock.now();
+    if (this.subscriber) this.#broker.hub.drained(this.subscriber);
+  }
+
+  dropped(frame: Uint8Array): void {
+    if (this.subscriber) this.#broker.hub.dropped(this.subscriber, frame);
+  }
+
+  alive(): void {
+    this.heardAt = this.#broker.clock.now();
+  }
+
+  closed(): void {
+    this.closing = true;
+    if (this.subscriber) this.#broker.hub.disconnect(this.subscriber);
+    this.#onClosed(this);
+  }
+
+  // --- what the dialect asks ---
+
+  use(format: Format): void {
+    this.subscriber = this.#broker.hub.connect(this.link, format);
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.closing) return;
+    if (!this.#broker.hub.send(must(this.subscriber, 'a dialect says its format before it sends'), frame))
+      this.close('flooding');
+  }
+
+  perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void {
+    const inbox = must(this.#inbox);
+    inbox.started();
+    const ordered = operation === 'subscribe' || operation === 'unsubscribe';
+    const result = ordered ? this.#inOrder(operation, input) : perform(this.#broker, this, operation, input);
+    void result.then((outcome) => {
+      done(outcome);
+      this.#ended(inbox);
+    });
+  }
+
+  async authenticate(token: string): Promise<Result<Identity>> {
+    const found = await this.#broker.auth.authenticate(token);
+    if (found.ok) this.identity = found.value;
+    else this.#broker.metrics.stats.authFailures += 1;
+    return found;
+  }
+
+  welcome(version: number): HelloResult {
+    const { node, version: server, clock, config } = this.#broker;
+    return {
+      version,
+      connection: newId(),
+      node,
+      server,
+      time: clock.now(),
+      heartbeat: { intervalMs: config.heartbeatMs, timeoutMs: config.clientTimeoutMs },
+      limits: { maxFrameBytes: config.maxFrameBytes, maxSubscriptions: config.maxSubscriptions, queue: config.queue },
+      identity: must(this.identity).id,
+    };
+  }
+
+  badFrame(): void {
+    this.#badFrames += 1;
+    if (this.#badFrames >= badFramesInARow) this.close('protocol_abuse');
+  }
+
+  goodFrame(): void {
+    this.#badFrames = 0;
+  }
+
+  goaway(reconnectAfterMs: number): void {
+    this.#conversation?.goaway(reconnectAfterMs);
+  }
+
+  close(name: CloseName): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.link.close(closeCodes[name].code, closeCodes[name].says);
+  }
+
+  /** An unsubscribe must not overtake the subscribe before it, which may be waiting for the store. */
+  #inOrder<N extends OperationName>(operation: N, input: InputOf<N>): Promise<Result<OutputOf<N>>> {
+    const before = this.#subscribing;
+    const run = (): Promise<Result<OutputOf<N>>> => perform(this.#broker, this, operation, input);
+    const result = before ? before.then(run) : run();
+    this.#subscribing = result;
+    return result;
+  }
+
+  #ended(inbox: Inbox): void {
+    inbox.ended();
+    for (let frame = inbox.next(); frame && !this.closing; frame = inbox.next()) {
+      this.#conversation?.receive(frame.bytes, frame.binary);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { fail } from '../../../shared/base/errors.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { Broker } from './broker.ts';
+import type { Caller } from './caller.ts';
+import { history } from './operations/history.ts';
+import { metrics } from './operations/metrics.ts';
+import { publish } from './operations/publish.ts';
+import { subscribe, unsubscribe } from './operations/subscribe.ts';
+
+/** What a client can have done, whichever dialect or route it speaks. */
+export const operations = { publish, history, subscribe, unsubscribe, metrics } as const;
+
+export type OperationName = keyof typeof operations;
+export type InputOf<N extends OperationName> = Parameters<(typeof operations)[N]>[2];
+export type OutputOf<N extends OperationName> =
+  Awaited<ReturnType<(typeof operations)[N]>> extends Result<infer T> ? T : never;
+
+type Run<N extends OperationName> = (broker: Broker, caller: Caller, input: InputOf<N>) => Promise<Result<OutputOf<N>>>;
+
+/** The one way to an operation: guards before, measures after, and a throw becomes `internal` here and nowhere else. */
+export function perform<N extends OperationName>(
+  broker: Broker,
+  caller: Caller,
+  name: N,
+  input: InputOf<N>,
+): Promise<Result<OutputOf<N>>> {
+  const started = performance.now();
+  const done = (result: Result<OutputOf<N>>): Result<OutputOf<N>> => {
+    const seconds = (performance.now() - started) / 1000;
+    const outcome = result.ok ? 'ok' : result.code;
+    for (const each of broker.middleware) each.after?.(name, caller, outcome, seconds);
+    return result;
+  };
+  for (const each of broker.middleware) {
+    const refused = each.before?.(name, caller, input);
+    if (refused) return Promise.resolve(done(refused));
+  }
+  const fault = (error: unknown): Result<OutputOf<N>> => {
+    broker.log.error('an operation failed', { operation: name, error });
+    return done(fail('internal'));
+  };
+  try {
+    return (operations[name] as unknown as Run<N>)(broker, caller, input).then(done, fault);
+  } catch (error) {
+    return Promise.resolve(fault(error));
+  }
+}

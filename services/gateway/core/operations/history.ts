@@ -1,0 +1,33 @@
+import { fail, ok } from '../../../../shared/base/errors.ts';
+import type { Result } from '../../../../shared/base/errors.ts';
+import { must } from '../../../../shared/base/assert.ts';
+import { mayRead } from '../../../../shared/domain/permissions.ts';
+import type { LogEvent } from '../../../../shared/engine/engine.ts';
+import type { HistoryRequest, HistoryResult } from '../../../../shared/protocol/publish.ts';
+import { topicFault } from '../../../../shared/topics/grammar.ts';
+import type { Broker } from '../broker.ts';
+import type { Caller } from '../caller.ts';
+
+type Input = Pick<HistoryRequest, 'topic' | 'after' | 'limit' | 'reverse'>;
+
+export async function history(broker: Broker, caller: Caller, input: Input): Promise<Result<HistoryResult>> {
+  const { topic, after, limit, reverse } = input;
+  const fault = topicFault(topic);
+  if (fault) return fail('bad_request', `topic: ${fault}`);
+  const refused = mayRead(must(caller.identity), topic);
+  if (refused) return refused;
+  const range = { limit, ...(after === undefined ? {} : { after }), ...(reverse ? { reverse } : {}) };
+  const read = await broker.engine.log.read(topic, range);
+  if (!read.ok) return read;
+  const { head, events } = read.value;
+  const last = events.at(-1);
+  const more = last !== undefined && (reverse ? last.seq > head.first : last.seq < head.seq);
+  return ok({ epoch: head.epoch, seq: head.seq, events: events.map(asSent), more });
+}
+
+/** An event as it stands in an answer: the fields of its frame. */
+function asSent(event: LogEvent): HistoryResult['events'][number] {
+  const { topic, seq, epoch, ts, body } = event;
+  const { data, messageId } = JSON.parse(body) as { data: unknown; messageId?: string };
+  return { topic, seq, epoch, ts, data, ...(messageId === undefined ? {} : { messageId }) };
+}

@@ -1,0 +1,34 @@
+import { fail, ok } from '../../../../shared/base/errors.ts';
+import type { Result } from '../../../../shared/base/errors.ts';
+import { mayPublish } from '../../../../shared/domain/permissions.ts';
+import type { Append, Appended } from '../../../../shared/engine/engine.ts';
+import type { PublishRequest, PublishResult } from '../../../../shared/protocol/publish.ts';
+import { topicFault } from '../../../../shared/topics/grammar.ts';
+import { eventBody } from '../../../../shared/wire/event-frame.ts';
+import type { Broker } from '../broker.ts';
+import type { Caller } from '../caller.ts';
+
+type Input = Pick<PublishRequest, 'topic' | 'data' | 'messageId' | 'ephemeral'>;
+
+/** From frame to append: check the name, ask whether it may be, serialise once, append. */
+export function publish(broker: Broker, _caller: Caller, input: Input): Promise<Result<PublishResult>> {
+  const { topic, data, messageId, ephemeral } = input;
+  const fault = topicFault(topic);
+  if (fault) return Promise.resolve(fail('bad_request', `topic: ${fault}`));
+  const refused = mayPublish(topic);
+  if (refused) return Promise.resolve(refused);
+  const body = eventBody(data, messageId);
+  if (!body.ok) return Promise.resolve(body);
+  if (body.value.length > broker.config.maxFrameBytes) return Promise.resolve(fail('payload_too_large'));
+  const event: Append = { topic, body: body.value };
+  if (ephemeral) event.ephemeral = true;
+  else if (messageId !== undefined) event.messageId = messageId;
+  return broker.engine.log.append(event).then((appended) => answer(broker, topic, appended));
+}
+
+function answer(broker: Broker, topic: string, appended: Result<Appended>): Result<PublishResult> {
+  if (!appended.ok) return appended;
+  broker.metrics.stats.eventsPublished += 1;
+  const { seq, epoch, duplicate } = appended.value;
+  return ok(duplicate ? { topic, seq, epoch, duplicate } : { topic, seq, epoch });
+}

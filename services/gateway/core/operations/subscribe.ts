@@ -1,0 +1,68 @@
+import { must } from '../../../../shared/base/assert.ts';
+import { fail, ok } from '../../../../shared/base/errors.ts';
+import type { Failure, Result } from '../../../../shared/base/errors.ts';
+import { mayRead } from '../../../../shared/domain/permissions.ts';
+import type { SubscribeRequest, UnsubscribeRequest } from '../../../../shared/protocol/subscribe.ts';
+import { isPattern, patternFault } from '../../../../shared/topics/grammar.ts';
+import type { Since } from '../../hub/since.ts';
+import { prepare, unsubscribe as leave } from '../../hub/subscribing.ts';
+import type { Ask, Prepared } from '../../hub/subscribing.ts';
+import type { Broker } from '../broker.ts';
+import type { Caller } from '../caller.ts';
+
+/** All of them or none: one bad name among good ones changes nothing. The answer is made by `attach`, as it goes out. */
+export async function subscribe(
+  broker: Broker,
+  caller: Caller,
+  input: Pick<SubscribeRequest, 'topics'>,
+): Promise<Result<Prepared>> {
+  const subscriber = must(caller.subscriber, 'subscribing needs a connection');
+  const asks: Ask[] = [];
+  const added = new Set<string>();
+  for (const item of input.topics) {
+    const name = typeof item === 'string' ? item : item.topic;
+    const asked = (typeof item === 'string' ? undefined : item.since) ?? 'latest';
+    const since = sinceOf(name, asked);
+    const refused = nameFault(name) ?? mayRead(must(caller.identity), name);
+    if (refused) return refused;
+    if (!since.ok) return since;
+    asks.push({ topic: name, since: since.value });
+    if (!subscriber.subscriptions.has(name)) added.add(name);
+  }
+  const limit = broker.config.maxSubscriptions;
+  if (subscriber.subscriptions.size + added.size > limit) {
+    return fail('quota_exceeded', `a connection may hold ${limit} subscriptions`);
+  }
+  return prepare(broker.hub, subscriber, asks);
+}
+
+export function unsubscribe(
+  broker: Broker,
+  caller: Caller,
+  input: Pick<UnsubscribeRequest, 'topics'>,
+): Promise<Result<{ topics: string[] }>> {
+  for (const name of input.topics) {
+    const refused = nameFault(name);
+    if (refused) return Promise.resolve(refused);
+  }
+  leave(broker.hub, must(caller.subscriber, 'subscribing needs a connection'), input.topics);
+  return Promise.resolve(ok({ topics: input.topics }));
+}
+
+function nameFault(name: string): Failure | undefined {
+  const fault = patternFault(name);
+  return fault ? fail('bad_request', `topics: ${JSON.stringify(name.slice(0, 80))}: ${fault}`) : undefined;
+}
+
+type Asked = Exclude<SubscribeRequest['topics'][number], string>['since'];
+
+/** A position is one of a topic; a pattern's way back names the topics. */
+function sinceOf(name: string, asked: NonNullable<Asked>): Result<Since> {
+  if (typeof asked === 'string') return ok(asked);
+  if ('seq' in asked) {
+    return isPattern(name)
+      ? fail('bad_request', `topics: a pattern has no position of its own, as ${name} was given`)
+      : ok(asked);
+  }
+  return ok(asked.positions ? { positions: asked.positions, time: asked.time } : { time: asked.time });
+}

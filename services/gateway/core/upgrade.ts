@@ -1,0 +1,92 @@
+import { closeCodes } from '../../../shared/protocol/close-codes.ts';
+import type { CloseName } from '../../../shared/protocol/close-codes.ts';
+import type { Identity } from '../../../shared/domain/identity.ts';
+import { anyone } from '../../../shared/domain/identity.ts';
+import type { Broker } from './broker.ts';
+import type { Client, Conversation } from './client.ts';
+import { Connection } from './connection.ts';
+import type { Connections } from './connections.ts';
+import { bearerOf } from './token.ts';
+import type { Link, LinkHandler, Request, UpgradeDecision, WebSocketRoute } from './transport.ts';
+
+/** What a route needs to know of the dialect that is spoken there. */
+export interface Spoken {
+  readonly name: string;
+  choose(offered: readonly string[]): string;
+  open(client: Client, protocol: string): Conversation;
+}
+
+export interface Door {
+  readonly broker: Broker;
+  readonly connections: Connections;
+  draining(): boolean;
+}
+
+/** Who may come in: while there is room, from an origin that is welcome, with a token that is good or none yet. */
+export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSocketRoute {
+  const { broker } = door;
+  return {
+    path,
+    compression: broker.config.compression === 'on' ? 'when-offered' : 'off',
+    async upgrade(request) {
+      if (door.draining()) return full('draining');
+      if (door.connections.size >= broker.config.maxConnections) return full('too many connections');
+      const protocol = spoken.choose(offeredBy(request));
+      // Refusals that a browser should be able to tell apart have to come as close codes, after the upgrade.
+      if (!originWelcome(broker, request)) return refused(broker, protocol, 'origin_refused');
+      const token = bearerOf(request);
+      let identity: Identity | undefined = broker.auth.required ? undefined : anyone;
+      if (token !== undefined && broker.auth.required) {
+        const found = await broker.auth.authenticate(token);
+        if (!found.ok) return refused(broker, protocol, 'unauthenticated');
+        identity = found.value;
+      }
+      return { accept: true, protocol, open: (link) => open(door, spoken, protocol, link, identity) };
+    },
+  };
+}
+
+function open(door: Door, spoken: Spoken, protocol: string, link: Link, identity: Identity | undefined): Connection {
+  const { broker, connections } = door;
+  const connection = new Connection(broker, link, identity, (closed) => {
+    connections.remove(closed);
+    broker.metrics.stats.connections -= 1;
+  });
+  connections.add(connection);
+  broker.metrics.stats.connections += 1;
+  broker.metrics.opened(spoken.name);
+  connection.speak(spoken.open(connection, protocol));
+  return connection;
+}
+
+function full(reason: string): UpgradeDecision {
+  return { accept: false, reply: { status: 503, headers: { 'retry-after': '1' }, body: reason } };
+}
+
+function refused(broker: Broker, protocol: string, name: CloseName): UpgradeDecision {
+  broker.metrics.stats.authFailures += 1;
+  return {
+    accept: true,
+    protocol,
+    open(link) {
+      link.close(closeCodes[name].code, closeCodes[name].says);
+      return deaf;
+    },
+  };
+}
+
+const deaf: LinkHandler = { message() {}, drained() {}, dropped() {}, alive() {}, closed() {} };
+
+function offeredBy(request: Request): string[] {
+  return request
+    .header('sec-websocket-protocol')
+    .split(',')
+    .map((name) => name.trim());
+}
+
+/** Only browsers send an origin, and only pages in browsers have to be kept out by it. */
+function originWelcome(broker: Broker, request: Request): boolean {
+  const origin = request.header('origin');
+  const { allowedOrigins } = broker.config;
+  return origin === '' || allowedOrigins.length === 0 || allowedOrigins.includes(origin);
+}

@@ -1,0 +1,135 @@
+import { fail, ok } from '../../../../shared/base/errors.ts';
+import type { Result } from '../../../../shared/base/errors.ts';
+import type { RequestId } from '../../../../shared/protocol/common.ts';
+import { parseRequest, requestIdOf } from '../../../../shared/protocol/requests.ts';
+import type { Request, RequestOf } from '../../../../shared/protocol/requests.ts';
+import { chooseVersion, subprotocols } from '../../../../shared/protocol/version.ts';
+import type { Client, Conversation } from '../../core/client.ts';
+import type { Dialect } from '../dialect.ts';
+import { nativeFormats } from './native-format.ts';
+import type { NativeFormat } from './native-format.ts';
+
+/** The protocol of this broker, at /v1/ws: JSON or MessagePack, by subprotocol or by the first frame. */
+export const native: Dialect = {
+  name: 'native',
+  paths: ['/v1/ws'],
+  formats: [nativeFormats.json, nativeFormats.msgpack],
+  choose: (offered) => offered.find((name) => name === subprotocols.json || name === subprotocols.msgpack) ?? '',
+  open: (client, protocol) => new NativeConversation(client, protocol),
+};
+
+class NativeConversation implements Conversation {
+  readonly #client: Client;
+  #format: NativeFormat | undefined;
+  #greeted = false;
+
+  constructor(client: Client, protocol: string) {
+    this.#client = client;
+    if (protocol === subprotocols.json) this.#use(nativeFormats.json);
+    else if (protocol === subprotocols.msgpack) this.#use(nativeFormats.msgpack);
+  }
+
+  receive(bytes: Uint8Array, binary: boolean): void {
+    const format = this.#formatFor(binary);
+    const frame = this.#decode(format, bytes, binary);
+    const request = frame.ok ? parseRequest(frame.value) : frame;
+    if (request.ok) {
+      this.#client.goodFrame();
+      this.#act(format, request.value);
+      return;
+    }
+    this.#client.send(format.error(request, frame.ok ? requestIdOf(frame.value) : undefined));
+    if (request.code === 'bad_frame') this.#client.badFrame();
+    else this.#client.goodFrame();
+  }
+
+  refuse(bytes: Uint8Array, binary: boolean, code: 'busy' | 'rate_limited'): void {
+    const format = this.#formatFor(binary);
+    const frame = this.#decode(format, bytes, binary);
+    this.#client.send(format.error(fail(code), frame.ok ? requestIdOf(frame.value) : undefined));
+  }
+
+  goaway(reconnectAfterMs: number): void {
+    // A client that has not sent a frame has not said in which format it reads.
+    const format = this.#format;
+    if (format) this.#client.send(format.frame({ type: 'goaway', reason: 'draining', reconnectAfterMs }));
+  }
+
+  #act(format: NativeFormat, request: Request): void {
+    const client = this.#client;
+    const { id } = request;
+    switch (request.type) {
+      case 'publish':
+        client.perform('publish', request, (result) => this.#answer(format, id, result));
+        return;
+      case 'subscribe':
+        this.#subscribe(format, request);
+        return;
+      case 'unsubscribe':
+        client.perform('unsubscribe', request, (result) => this.#answer(format, id, result));
+        return;
+      case 'history':
+        client.perform('history', request, (result) => this.#answer(format, id, result));
+        return;
+      case 'metrics':
+        client.perform('metrics', {}, (result) => this.#answer(format, id, result));
+        return;
+      case 'ping':
+        client.send(format.frame({ type: 'pong', ...(id === undefined ? {} : { id }), ts: Date.now() }));
+        return;
+      case 'hello':
+        void this.#hello(format, request);
+    }
+  }
+
+  #answer(format: NativeFormat, id: RequestId | undefined, result: Result<unknown>): void {
+    if (!result.ok) this.#client.send(format.error(result, id));
+    else if (id !== undefined) this.#client.send(format.ok(id, result.value));
+  }
+
+  /** The answer is made in the turn in which it goes out, and before the first event that it causes. */
+  #subscribe(format: NativeFormat, request: RequestOf<'subscribe'>): void {
+    this.#client.perform('subscribe', request, (result) => {
+      if (!result.ok) {
+        this.#answer(format, request.id, result);
+        return;
+      }
+      const { time, attach, begin } = result.value;
+      this.#answer(format, request.id, ok({ time, subscriptions: attach() }));
+      begin();
+    });
+  }
+
+  async #hello(format: NativeFormat, request: RequestOf<'hello'>): Promise<void> {
+    const client = this.#client;
+    const version = chooseVersion(request.versions);
+    if (this.#greeted) return this.#answer(format, request.id, fail('conflict', 'hello was said already'));
+    if (version === undefined) return this.#answer(format, request.id, fail('unsupported_version'));
+    this.#greeted = true;
+    const known = request.token === undefined ? undefined : await client.authenticate(request.token);
+    if (known?.ok === false) {
+      this.#answer(format, request.id, known);
+      client.close('unauthenticated');
+    } else if (client.identity) {
+      this.#answer(format, request.id, ok(client.welcome(version)));
+    } else {
+      this.#greeted = false;
+      this.#answer(format, request.id, fail('unauthenticated'));
+    }
+  }
+
+  #decode(format: NativeFormat, bytes: Uint8Array, binary: boolean): Result<unknown> {
+    if (binary !== format.binary) return fail('bad_frame', `this connection speaks ${format.name}`);
+    return format.decode(bytes);
+  }
+
+  #formatFor(binary: boolean): NativeFormat {
+    return this.#format ?? this.#use(binary ? nativeFormats.msgpack : nativeFormats.json);
+  }
+
+  #use(format: NativeFormat): NativeFormat {
+    this.#format = format;
+    this.#client.use(format);
+    return format;
+  }
+}

@@ -1,0 +1,128 @@
+import { fail } from '../../shared/base/errors.ts';
+import { realClock } from '../../shared/base/clock.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { shortId } from '../../shared/base/ids.ts';
+import type { Service } from '../../shared/base/lifecycle.ts';
+import type { Config } from '../../shared/config/options.ts';
+import { openDoor, tokenAuthenticator } from '../../shared/domain/auth.ts';
+import { Nodes } from '../../shared/domain/nodes.ts';
+import type { Engine } from '../../shared/engine/engine.ts';
+import { GatewayMetrics } from '../../shared/observe/metrics.ts';
+import type { Log } from '../../shared/observe/log.ts';
+import type { Broker } from './core/broker.ts';
+import { Connections } from './core/connections.ts';
+import { drain } from './core/drain.ts';
+import { measured, requireIdentity } from './core/middleware.ts';
+import type { Middleware } from './core/middleware.ts';
+import { webSocketRoute } from './core/upgrade.ts';
+import { dialects } from './dialects/list.ts';
+import { clusterRoutes } from './http/cluster.ts';
+import { healthRoutes } from './http/health.ts';
+import { failed } from './http/reply.ts';
+import { topicRoutes } from './http/topics.ts';
+import { Hub } from './hub/hub.ts';
+import { createServer } from './uws/server.ts';
+import type { Server } from './uws/server.ts';
+
+/** Bytes that may wait in a socket. Events stop at half of it, so that answers still find room. */
+const maxBackpressure = 64 * 1024;
+
+export interface GatewayParts {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly log: Log;
+  readonly version: string;
+  readonly clock?: Clock;
+  /** Checks of the host's own: they run after ours, around every operation of every client. */
+  readonly middleware?: readonly Middleware[];
+}
+
+/** A gateway that serves on one port. The engine is started and stopped by whoever made it. */
+export class Gateway implements Service {
+  readonly name = 'gateway';
+  readonly #broker: Broker;
+  readonly #connections: Connections;
+  readonly #server: Server;
+  #draining = false;
+  /** Where it listens, once it does. */
+  port = 0;
+
+  constructor(parts: GatewayParts) {
+    const { config, engine, log, version, clock = realClock } = parts;
+    const node = shortId();
+    const startedAt = clock.now();
+    const metrics = new GatewayMetrics(() => engine.ready());
+    const { stats } = metrics;
+    const hub = new Hub({
+      log: engine.log,
+      clock,
+      fanout: { publish: (topic, frame, binary) => this.#server.fanout.publish(topic, frame, binary) },
+      formats: dialects.flatMap((dialect) => dialect.formats),
+      defer: (work) => setImmediate(work),
+      maxLag: config.queue,
+      highWater: maxBackpressure / 2,
+      stats,
+    });
+    const nodes = new Nodes(engine.leases, clock, () => {
+      const { connections, subscriptions, eventsPublished, eventsDelivered } = stats;
+      return { node, startedAt, connections, subscriptions, eventsPublished, eventsDelivered };
+    });
+    const auth = config.auth === 'token' ? tokenAuthenticator(config.tokens) : openDoor;
+    const middleware = [measured(metrics), requireIdentity, ...(parts.middleware ?? [])];
+    this.#broker = {
+      node,
+      version,
+      config,
+      clock,
+      engine,
+      hub,
+      nodes,
+      auth,
+      metrics,
+      log: log.with({ node }),
+      middleware,
+    };
+    this.#connections = new Connections(clock, config);
+    this.#server = this.#createServer();
+  }
+
+  async start(): Promise<void> {
+    const { hub, nodes, log } = this.#broker;
+    this.port = await this.#server.listen();
+    hub.start();
+    this.#connections.start();
+    await nodes.start();
+    log.info('listening', { port: this.port });
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    this.#broker.log.info('draining', { connections: this.#connections.size });
+    await drain(this.#connections, this.#broker.clock, deadlineMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    this.#connections.stop();
+    this.#broker.hub.stop();
+    this.#broker.metrics.stop();
+    await this.#broker.nodes.stop();
+  }
+
+  #createServer(): Server {
+    const broker = this.#broker;
+    const { config, log } = broker;
+    const draining = (): boolean => this.#draining;
+    const door = { broker, connections: this.#connections, draining };
+    return createServer({
+      host: config.host,
+      port: config.port,
+      maxFrameBytes: config.maxFrameBytes,
+      maxBackpressure,
+      webSockets: dialects.flatMap((dialect) => dialect.paths.map((path) => webSocketRoute(door, path, dialect))),
+      http: [...topicRoutes(broker), ...healthRoutes(broker, draining), ...clusterRoutes(broker)],
+      notFound: () => failed(fail('not_found', 'no such route')),
+      onFault: (error) => log.error('a fault at the edge', { error }),
+    });
+  }
+}

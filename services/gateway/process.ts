@@ -1,0 +1,59 @@
+import { createEngine } from '../../shared/engine/create-engine.ts';
+import type { Engine } from '../../shared/engine/engine.ts';
+import { startAll } from '../../shared/base/lifecycle.ts';
+import type { Service } from '../../shared/base/lifecycle.ts';
+import type { Config, ServiceName } from '../../shared/config/options.ts';
+import { helpText } from '../../shared/config/help.ts';
+import { loadConfig } from '../../shared/config/load-config.ts';
+import { createLogger } from '../../shared/observe/log.ts';
+import type { Log } from '../../shared/observe/log.ts';
+
+/** The settings of this process, or the end of it: `--help` answers and leaves, faults are named all at once. */
+export function configOf(service: ServiceName): Config {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(helpText(service));
+    process.exit(0);
+  }
+  const loaded = loadConfig(process.env);
+  if (loaded.ok) return loaded.config;
+  process.stderr.write(`agentwire ${service} cannot start:\n${loaded.faults.map((fault) => `  ${fault}\n`).join('')}`);
+  process.exit(2);
+}
+
+export function loggerOf(service: ServiceName, config: Config): Log {
+  return createLogger(config.logLevel, { service });
+}
+
+export function engineOf(config: Config, log: Log): Engine {
+  return createEngine({
+    redisUrl: config.redisUrl,
+    historySize: config.historySize,
+    historyTtlMs: config.historyTtlS * 1000,
+    metaTtlMs: config.metaTtlS * 1000,
+    minReplicas: config.minReplicas,
+    onWarning: (message) => log.warn(message),
+  });
+}
+
+/**
+ * Starts the services of this process, and ends it on SIGTERM or SIGINT: drained, stopped, with 0. A second signal ends
+ * it at once; a fault that nobody caught ends it with 1, because what it left behind is not known.
+ */
+export async function runServices(services: readonly Service[], config: Config, log: Log): Promise<void> {
+  process.on('uncaughtException', (error) => {
+    log.error('an uncaught fault', { error });
+    process.exit(1);
+  });
+  const stopAll = await startAll(services);
+  let ending = false;
+  const end = async (): Promise<void> => {
+    if (ending) process.exit(1);
+    ending = true;
+    for (const service of services) await service.drain?.(config.drainMs);
+    await stopAll();
+    log.info('stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void end());
+  process.on('SIGINT', () => void end());
+}

@@ -1,0 +1,57 @@
+import type { Clock } from '../base/clock.ts';
+import type { Result } from '../base/errors.ts';
+import { ok } from '../base/errors.ts';
+import type { Leases } from '../engine/engine.ts';
+
+const group = 'nodes';
+const announceMs = 2000;
+/** Two announcements may be lost before a node counts as gone. */
+const leaseMs = 3 * announceMs;
+
+/** What each node tells the others about itself. */
+export interface NodeFigures {
+  node: string;
+  startedAt: number;
+  connections: number;
+  subscriptions: number;
+  eventsPublished: number;
+  eventsDelivered: number;
+}
+
+/** The nodes of the cluster, by leases: who does not announce itself any more is gone after a few seconds. */
+export class Nodes {
+  readonly #leases: Leases;
+  readonly #clock: Clock;
+  readonly #figures: () => NodeFigures;
+  #cancel: () => void = () => {};
+  #stopped = false;
+
+  constructor(leases: Leases, clock: Clock, figures: () => NodeFigures) {
+    this.#leases = leases;
+    this.#clock = clock;
+    this.#figures = figures;
+  }
+
+  async start(): Promise<void> {
+    await this.#announce();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await this.#leases.drop(group, [this.#figures().node]);
+  }
+
+  async list(): Promise<Result<NodeFigures[]>> {
+    const held = await this.#leases.list(group);
+    return held.ok ? ok(held.value.map(({ value }) => JSON.parse(value) as NodeFigures)) : held;
+  }
+
+  /** A store that is away is told the next time. */
+  async #announce(): Promise<void> {
+    const figures = this.#figures();
+    await this.#leases.hold(group, [{ member: figures.node, value: JSON.stringify(figures) }], leaseMs);
+    if (this.#stopped) return;
+    this.#cancel = this.#clock.later(announceMs, () => void this.#announce());
+  }
+}
