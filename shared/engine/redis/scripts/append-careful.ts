@@ -1,0 +1,90 @@
+/**
+ * Lua of append-prelude.ts for the events that ask for more than to be appended: those with a message id, a fence, a
+ * count of their own to keep, ephemeral ones and last ones. Each is looked at and answered for itself.
+ */
+export const appendCareful = `-- Message ids are remembered in two buckets of two minutes that take turns, each gone when its turn comes again. The
+-- meta's last word says which of them hold anything: '<turn>' the bucket of that turn, '<turn>+' the one before it too.
+local turn = math.floor(now / BUCKET)
+local function bucketsInUse(d, newer, older)
+  if d == '-' then return false, false end
+  local latest, before = match(d, '^(%d+)(%+?)$')
+  latest = tonumber(latest)
+  -- Without a meta, or with a clock that went back, nothing is known.
+  if not latest or latest > turn then return call('EXISTS', newer) == 1, call('EXISTS', older) == 1 end
+  if latest == turn then return true, before == '+' end
+  return false, latest == turn - 1
+end
+
+local function appendCareful(out, index, stored, meta, stream, buckets, topic, n, knownEpoch, knownSeq, a, dry)
+  local fresh, e, q, t, x, first, f, z, d = open(stored, stream, knownEpoch, knownSeq)
+  local ids = tonumber(ARGV[a])
+  local flagAt, bodyAt, idAt = a, a + n, a + 2 * n
+  local extraAt = idAt + ids + 1
+  local inUse, wasInUse, newer, older = false, false, nil, nil
+  if ids > 0 then
+    local newerKey, olderKey = buckets[turn % 2 + 1], buckets[(turn + 1) % 2 + 1]
+    inUse, wasInUse = bucketsInUse(d, newerKey, olderKey)
+    if inUse then newer = call('HMGET', newerKey, unpack(ARGV, idAt + 1, idAt + ids)) end
+    if wasInUse then older = call('HMGET', olderKey, unpack(ARGV, idAt + 1, idAt + ids)) end
+  end
+  local ts, seq, before, kept, asked, inBlock = nowText, q, t or '0', 0, 0, false
+  local known, remember, lines = {}, {}, {}
+  local fenced, sealed = tonumber(f), z ~= '-'
+  if t and t > ts then ts = t end
+  for i = 1, n do
+    local flags, body = ARGV[flagAt + i], ARGV[bodyAt + i]
+    local id, fence, keep, ephemeral, seal
+    if find(flags, 'm', 1, true) then asked, id = asked + 1, ARGV[idAt + asked + 1] end
+    if flags ~= 'm' then
+      if find(flags, 'f', 1, true) then fence, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
+      if find(flags, 'k', 1, true) then keep, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
+      ephemeral, seal = find(flags, 'e', 1, true), find(flags, 's', 1, true)
+    end
+    local earlier = id and (known[id] or newer and newer[asked] or older and older[asked])
+    if earlier then
+      out[#out + 1] = '=' .. earlier
+    elseif sealed or (fence and fenced and fence < fenced) then
+      if dry then return nil, extraAt, true end
+      out[#out + 1] = '!'
+    elseif ephemeral then
+      out[#out + 1] = '0:' .. ts .. ':'
+      lines[#lines + 1] = '- 0 ' .. ts .. ' ' .. before .. ' ' .. topic
+      lines[#lines + 1] = body
+      inBlock = false
+    else
+      if fence and (not fenced or fence > fenced) then fenced, f = fence, format('%d', fence) end
+      seq = format('%d', seq + 1)
+      if not dry then
+        if kept == 0 then
+          local jumped
+          seq, jumped = addFirst(stream, seq, ts, body)
+          if jumped and not fresh then fresh, e = true, candidate end
+        else
+          call('XADD', stream, seq .. '-0', ts, body)
+        end
+      end
+      if not dry then first = firstKept(stream, first, tonumber(seq), tonumber(seq), keep or size) end
+      if not inBlock then
+        lines[#lines + 1] = e .. ' ' .. seq .. ' ' .. ts .. ' ' .. before .. ' ' .. topic
+        inBlock = true
+      end
+      lines[#lines + 1] = body
+      kept, before = kept + 1, ts
+      out[#out + 1] = token(seq, ts, e, knownEpoch)
+      if id then
+        local position = seq .. ':' .. ts .. ':' .. e
+        known[id], remember[#remember + 1], remember[#remember + 2] = position, id, position
+      end
+      if seal then sealed, z = true, 'z' end
+    end
+  end
+  if dry then return nil, extraAt, false end
+  if #remember > 0 then
+    local bucket = buckets[turn % 2 + 1]
+    call('HSET', bucket, unpack(remember))
+    if not inUse then call('PEXPIREAT', bucket, format('%d', (turn + 2) * BUCKET)) end
+    d = format('%d', turn) .. (wasInUse and '+' or '')
+  end
+  if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d) end
+  return lines[1] and concat(lines, '\\n'), extraAt, false
+end`;
