@@ -22,7 +22,7 @@ export interface ServerOptions {
   host: string;
   /** 0: any that is free. */
   port: number;
-  /** Other processes may listen on the same port, and the kernel spreads the connections. */
+  /** Other processes may listen on the same port, and the kernel spreads the connections. Does nothing with port 0. */
   reusePort?: boolean;
   /** Of a WebSocket message, and of an HTTP body. */
   maxFrameBytes: number;
