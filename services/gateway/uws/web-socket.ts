@@ -113,8 +113,7 @@ export class WebSocketLink implements Link, Loser {
   }
 
   lost(message: ArrayBuffer): void {
-    // The farewell of a socket that is over its limit is refused and named here, too.
-    if (!this.#closing) this.#context.losses.add(this, message);
+    this.#context.losses.add(this, message);
   }
 
   tellDropped(frame: Uint8Array): void {
