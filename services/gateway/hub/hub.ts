@@ -9,6 +9,7 @@ import type { Format } from './format.ts';
 import type { Defer, Fanout, HubStats, Socket } from './ports.ts';
 import { Pump } from './pump.ts';
 import { Ring } from './ring.ts';
+import type { Missed } from './ring.ts';
 import { Rounds } from './rounds.ts';
 import { Subscriber } from './subscriber.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -156,8 +157,8 @@ export class Hub {
 
   /**
    * Native publish found the socket full. It says so once for all that it had gathered in this turn, and names the first
-   * message lost; nothing from there on has reached the socket. Unsubscribing in this call would crash the process, so
-   * the connection leaves the lane in a microtask.
+   * message lost; nothing from there on has reached the socket. The connection leaves the lane in a microtask: this call
+   * may stand in the midst of a publish.
    */
   dropped(subscriber: Subscriber, frame: Uint8Array): void {
     if (subscriber.cursor) return;
@@ -178,14 +179,13 @@ export class Hub {
   /** From now on the node takes the topic's events, or the pattern's. */
   async hold(names: readonly string[]): Promise<Result<void>> {
     this.#stats.subscriptions += names.length;
-    const fresh = names.filter((name) => this.subscriptions.hold(name).holders === 1);
-    const patterns = fresh.some((name) => this.subscriptions.get(name)?.pattern);
-    if (patterns) {
+    const held = names.map((name) => this.subscriptions.hold(name));
+    // Also what another subscribe holds already: that one may still be under way, and asking twice costs nothing.
+    if (held.some(({ pattern }) => pattern)) {
       const all = await this.log.watchAll(true);
       if (!all.ok) return all;
     }
-    // Held by another subscribe that is still under way, too: watching twice costs nothing, not watching costs events.
-    return this.log.watch(names.filter((name) => !this.subscriptions.get(name)?.pattern));
+    return this.log.watch(held.filter(({ pattern }) => !pattern).map(({ name }) => name));
   }
 
   release(name: string): void {
@@ -222,9 +222,8 @@ export class Hub {
   /** Turns a place in the ring into positions of topics, so that the ring may forget what is before its head. */
   unpin(subscriber: Subscriber, cursor: Cursor): void {
     if (cursor.n === this.ring.head) return;
-    for (const missed of this.ring.missedSince(cursor.n)) {
+    for (const missed of this.#missedBy(subscriber, cursor.n)) {
       const { topic, epoch, firstSeq, lastSeq } = missed;
-      if (!this.matches(subscriber, topic)) continue;
       const position = cursor.positions.get(topic);
       if (position?.epoch === epoch) {
         position.until = Math.max(position.until, lastSeq);
@@ -235,6 +234,18 @@ export class Hub {
       cursor.place(topic, { epoch, seq: Math.max(0, firstSeq - 1), until: lastSeq, replay: 0 });
     }
     cursor.n = this.ring.head;
+  }
+
+  *#missedBy(subscriber: Subscriber, n: number): Iterable<Missed> {
+    const names = [...subscriber.subscriptions.values()];
+    if (names.some(({ pattern }) => pattern)) {
+      for (const missed of this.ring.missedSince(n)) if (this.matches(subscriber, missed.topic)) yield missed;
+      return;
+    }
+    for (const { name } of names) {
+      const missed = this.ring.missedOf(name, n);
+      if (missed) yield missed;
+    }
   }
 
   #goLive(subscriber: Subscriber): void {

@@ -85,7 +85,7 @@ export class Rounds {
   async #round(): Promise<void> {
     this.#checking = true;
     if (this.#queue.length === 0) this.#queue = this.#letGo();
-    await this.#ports.tails.check(this.#queue.splice(-perRound));
+    await this.#ports.tails.check(this.#queue.splice(-perRound), true);
     await this.#discover(missMs);
     const now = await this.#ports.log.heads([]);
     if (now.ok) this.storeTime = now.value.time;

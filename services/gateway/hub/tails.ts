@@ -7,6 +7,8 @@ import { Tail } from './tail.ts';
 
 /** Heads asked about in one call. */
 const chunk = 512;
+/** Far more than a live event takes, and well within the 2 s in which a lost one has to be found. */
+const patienceMs = 200;
 
 export interface TailsPorts extends RepairPorts {
   stats: Pick<HubStats, 'repairs'>;
@@ -82,10 +84,13 @@ export class Tails {
     tail.drop();
   }
 
-  /** Asks for the heads of these topics and reads on where one is further, or another, than it is known to be. */
-  async check(topics: readonly string[]): Promise<boolean> {
+  /**
+   * Asks for the heads of these topics and reads on where one is further, or another, than it is known to be. A
+   * `patient` check gives live events that are on their way the time to arrive.
+   */
+  async check(topics: readonly string[], patient = false): Promise<boolean> {
     for (let start = 0; start < topics.length; start += chunk) {
-      if (!(await this.#checkChunk(topics.slice(start, start + chunk)))) return false;
+      if (!(await this.#checkChunk(topics.slice(start, start + chunk), patient))) return false;
     }
     return true;
   }
@@ -149,7 +154,7 @@ export class Tails {
     void repair(tail, this.#ports);
   }
 
-  async #checkChunk(topics: readonly string[]): Promise<boolean> {
+  async #checkChunk(topics: readonly string[], patient: boolean): Promise<boolean> {
     const known = topics.map((topic) => {
       const tail = this.#tails.get(topic);
       return { tail, epoch: tail?.epoch ?? '', seq: tail?.seq ?? 0, ts: tail?.ts ?? 0 };
@@ -163,12 +168,22 @@ export class Tails {
     const answer = await this.#ports.log.heads(asks);
     if (!answer.ok) return false;
     // An answer from before the disturbance proves nothing after it.
-    if (distrusts !== this.#distrusts) return this.#checkChunk(topics);
+    if (distrusts !== this.#distrusts) return this.#checkChunk(topics, patient);
     answer.value.heads.forEach((head, i) => {
       const { tail, ...then } = known[i]!;
-      if (tail && !tail.gone && !tail.busy) this.#compare(tail, then, head, 'since' in asks[i]!);
+      if (!tail || tail.gone || tail.busy) return;
+      if (patient && tail.state === 'following' && head.epoch === tail.epoch && head.seq > tail.seq)
+        this.#expect(tail, head);
+      else this.#compare(tail, then, head, 'since' in asks[i]!);
     });
     return true;
+  }
+
+  #expect(tail: Tail, head: TopicHead): void {
+    this.#ports.clock.later(patienceMs, () => {
+      const came = tail.gone || tail.busy || tail.epoch !== head.epoch || tail.seq >= head.seq;
+      if (!came) this.#repair(tail);
+    });
   }
 
   /** `then` is what was known when the question went out; the answer cannot be older than that. */

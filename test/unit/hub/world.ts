@@ -67,9 +67,10 @@ export class World {
   readonly hub: Hub;
   readonly clients: Client[] = [];
   readonly formats = [
-    { index: 0, name: 'a', binary: false, encode },
-    { index: 1, name: 'b', binary: false, encode },
+    { index: 0, name: 'a', binary: false, encode: (entry: Entry) => this.#encode(entry) },
+    { index: 1, name: 'b', binary: false, encode: (entry: Entry) => this.#encode(entry) },
   ];
+  encodings = 0;
   readonly #limit: number;
   #deferred: (() => void)[] = [];
 
@@ -156,6 +157,11 @@ export class World {
       const busy = behind || [...this.hub.tails.all()].some((tail) => tail.state === 'reading');
       quiet = this.#marks() === before && !busy ? quiet + 1 : 0;
     }
+  }
+
+  #encode(entry: Entry): Uint8Array {
+    this.encodings += 1;
+    return encode(entry);
   }
 
   #marks(): string {

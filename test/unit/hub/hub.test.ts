@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest';
+import { eventsOf, World } from './world.ts';
+import type { Client } from './world.ts';
+
+const roomy = { maxLag: 1000, ringEntries: 4096, limit: 400 };
+
+async function settled(world: World, client: Client, topic: string): Promise<void> {
+  void world.subscribe(client, [{ topic, since: 'latest' }]);
+  await world.rest();
+}
+
+function publish(world: World, topic: string, count: number): void {
+  world.log.publish(
+    topic,
+    Array.from({ length: count }, (_, i) => `{"data":${i}}`),
+  );
+  world.log.deliver(Number.POSITIVE_INFINITY);
+}
+
+test('an event is encoded once per format, however many receive it', async () => {
+  const world = new World(roomy);
+  const clients = Array.from({ length: 10 }, () => world.connect());
+  for (const client of clients) await settled(world, client, 'a.b');
+  const before = world.encodings;
+  publish(world, 'a.b', 1);
+  await world.turn();
+  for (const client of clients) expect(eventsOf(client, 'a.b')).toHaveLength(1);
+  expect(world.encodings - before).toBe(2);
+});
+
+test('a client that stops reading is told what it lost and has the newest events that it may lag behind', async () => {
+  const world = new World({ ...roomy, maxLag: 5 });
+  const slow = world.connect();
+  await settled(world, slow, 'a.b');
+  slow.socket.reading = false;
+  for (let i = 0; i < 40; i += 1) {
+    publish(world, 'a.b', 1);
+    await world.turn();
+  }
+  const waiting = slow.socket.received.length;
+  slow.socket.reading = true;
+  await world.rest();
+  const pushes = slow.pushes.slice(waiting).filter((push) => push.topic === 'a.b');
+  const notice = pushes.find((push) => push.from !== undefined)!;
+  expect(notice.to).toBe(35);
+  expect(pushes.slice(pushes.indexOf(notice) + 1).map((push) => push.seq)).toEqual([36, 37, 38, 39, 40]);
+  expect(world.stats.eventsDropped).toBe(notice.to! - notice.from! + 1);
+});
+
+test('a slow client is off the fast lane and the others stay on it', async () => {
+  const world = new World(roomy);
+  const slow = world.connect();
+  const quick = world.connect();
+  await settled(world, slow, 'a.b');
+  await settled(world, quick, 'a.b');
+  slow.socket.reading = false;
+  for (let i = 0; i < 30; i += 1) {
+    publish(world, 'a.b', 1);
+    await world.turn();
+  }
+  expect(eventsOf(quick, 'a.b')).toHaveLength(30);
+  expect(world.stats.behindConnections).toBe(1);
+  expect(quick.subscriber.cursor).toBeUndefined();
+  slow.socket.reading = true;
+  await world.rest();
+  expect(eventsOf(slow, 'a.b').map((push) => push.seq)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  expect(world.stats.behindConnections).toBe(0);
+});
+
+test('an answer that the socket refused goes out before the events that follow it', async () => {
+  const world = new World(roomy);
+  const client = world.connect();
+  await settled(world, client, 'a.b');
+  client.socket.reading = false;
+  for (let i = 0; i < 30; i += 1) {
+    publish(world, 'a.b', 1);
+    await world.turn();
+  }
+  const answer = new TextEncoder().encode(JSON.stringify({ topic: '', unsubscribed: [] }));
+  while (client.socket.buffered() <= 400) world.hub.send(client.subscriber, answer);
+  expect(world.hub.send(client.subscriber, answer)).toBe(true);
+  expect(client.subscriber.outbox).toHaveLength(1);
+  client.socket.reading = true;
+  await world.rest();
+  expect(client.subscriber.outbox).toBeUndefined();
+  expect(eventsOf(client, 'a.b')).toHaveLength(30);
+});
+
+test('who lets answers gather without reading is given up', async () => {
+  const world = new World(roomy);
+  const client = world.connect();
+  client.socket.reading = false;
+  const answer = new Uint8Array(100);
+  let taken = 0;
+  while (taken < 10_000 && world.hub.send(client.subscriber, answer)) taken += 1;
+  expect(taken).toBeLessThan(1000);
+});
+
+test('a lost last event is found by the rounds within two seconds', async () => {
+  const world = new World(roomy);
+  const client = world.connect();
+  await settled(world, client, 'a.b');
+  world.log.publish('a.b', ['{"data":1}']);
+  world.log.loseLive(false);
+  for (let ms = 0; ms < 2000 && eventsOf(client, 'a.b').length === 0; ms += 100) {
+    world.clock.advance(100);
+    world.log.answer(Number.POSITIVE_INFINITY);
+    await world.turn();
+  }
+  expect(eventsOf(client, 'a.b')).toHaveLength(1);
+});
