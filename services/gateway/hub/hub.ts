@@ -1,7 +1,8 @@
 import type { Clock } from '../../../shared/base/clock.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Engine, LiveBatch } from '../../../shared/engine/engine.ts';
-import { Cursor } from './cursor.ts';
+import { Behind } from './behind.ts';
+import type { Cursor } from './cursor.ts';
 import type { Entry } from './entry.ts';
 import { FastLane } from './fast-lane.ts';
 import { Pages } from './pages.ts';
@@ -9,7 +10,6 @@ import type { Format } from './format.ts';
 import type { Defer, Fanout, HubStats, Socket } from './ports.ts';
 import { Pump } from './pump.ts';
 import { Ring } from './ring.ts';
-import type { Missed } from './ring.ts';
 import { Rounds } from './rounds.ts';
 import { Subscriber } from './subscriber.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -49,10 +49,7 @@ export class Hub {
   readonly #clock: Clock;
   readonly #stats: HubStats;
   readonly #pages: Pages;
-  /** Those not on the fast lane; they are few. */
-  readonly #behind = new Set<Subscriber>();
-  /** Where the last lost frame was found: its neighbours are lost in the same turn, for many connections at once. */
-  #lastLost = 0;
+  readonly #behind: Behind;
 
   constructor(options: HubOptions) {
     const { log, clock, defer, stats } = options;
@@ -60,8 +57,9 @@ export class Hub {
     this.#clock = clock;
     this.#stats = stats;
     this.ring = new Ring(options.ringEntries ?? 16_384, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
-      this.#overrun(tail),
+      this.#behind.overrun(tail),
     );
+    this.#behind = new Behind(this.ring, stats, (subscriber, topic) => this.matches(subscriber, topic));
     this.#pages = new Pages(log, clock);
     this.lane = new FastLane(options.fanout, options.formats, stats, (subscriber, n) => this.#lost(subscriber, n));
     this.tails = new Tails({
@@ -124,7 +122,7 @@ export class Hub {
   disconnect(subscriber: Subscriber): void {
     subscriber.closed = true;
     this.lane.leave(subscriber);
-    this.#caughtUp(subscriber);
+    this.#behind.remove(subscriber);
     for (const subscription of subscriber.subscriptions.values()) this.release(subscription.name);
     subscriber.subscriptions.clear();
     subscriber.outbox = undefined;
@@ -162,7 +160,7 @@ export class Hub {
    */
   dropped(subscriber: Subscriber, frame: Uint8Array): void {
     if (subscriber.cursor) return;
-    const place = this.#placeOf(frame, subscriber.format);
+    const place = this.#behind.placeOf(frame, subscriber.format);
     // More in one turn than the ring holds: what is lost cannot be told, so the client has to come back by its positions.
     if (place < 0) queueMicrotask(() => subscriber.socket.close(4408, 'too slow'));
     this.#lost(subscriber, Math.max(place, this.ring.tail));
@@ -208,58 +206,21 @@ export class Hub {
     // What native publish gathered goes out first; that may find the socket full, and then says from where on.
     if (!subscriber.cursor && subscriber.lane === 'native') subscriber.socket.flush();
     this.lane.leave(subscriber);
-    return subscriber.cursor ?? this.#fallBehind(subscriber, this.ring.head);
+    return subscriber.cursor ?? this.#behind.add(subscriber, this.ring.head);
   }
 
-  #fallBehind(subscriber: Subscriber, n: number): Cursor {
-    const cursor = new Cursor(n);
-    subscriber.cursor = cursor;
-    this.#behind.add(subscriber);
-    this.#stats.behindConnections += 1;
-    return cursor;
-  }
-
-  /** Turns a place in the ring into positions of topics, so that the ring may forget what is before its head. */
+  /** The entries up to now are settled for this cursor by positions; what the ring gets from now on is still to come. */
   unpin(subscriber: Subscriber, cursor: Cursor): void {
-    if (cursor.n === this.ring.head) return;
-    for (const missed of this.#missedBy(subscriber, cursor.n)) {
-      const { topic, epoch, firstSeq, lastSeq } = missed;
-      const position = cursor.positions.get(topic);
-      if (position?.epoch === epoch) {
-        position.until = Math.max(position.until, lastSeq);
-        cursor.place(topic, position);
-        continue;
-      }
-      if (missed.renumbered) cursor.renumber(topic, epoch);
-      cursor.place(topic, { epoch, seq: Math.max(0, firstSeq - 1), until: lastSeq, replay: 0 });
-    }
-    cursor.n = this.ring.head;
-  }
-
-  *#missedBy(subscriber: Subscriber, n: number): Iterable<Missed> {
-    const names = [...subscriber.subscriptions.values()];
-    if (names.some(({ pattern }) => pattern)) {
-      for (const missed of this.ring.missedSince(n)) if (this.matches(subscriber, missed.topic)) yield missed;
-      return;
-    }
-    for (const { name } of names) {
-      const missed = this.ring.missedOf(name, n);
-      if (missed) yield missed;
-    }
+    this.#behind.unpin(subscriber, cursor);
   }
 
   #goLive(subscriber: Subscriber): void {
-    this.#caughtUp(subscriber);
+    this.#behind.remove(subscriber);
     this.lane.join(subscriber);
   }
 
-  #caughtUp(subscriber: Subscriber): void {
-    subscriber.cursor = undefined;
-    if (this.#behind.delete(subscriber)) this.#stats.behindConnections -= 1;
-  }
-
   #lost(subscriber: Subscriber, n: number): void {
-    this.#fallBehind(subscriber, n);
+    this.#behind.add(subscriber, n);
     queueMicrotask(() => {
       if (subscriber.closed) return;
       this.lane.leave(subscriber);
@@ -276,30 +237,11 @@ export class Hub {
     this.lane.publish(entry, this.subscriptions.route(entry.topic));
   }
 
-  #overrun(newTail: number): void {
-    for (const subscriber of this.#behind) {
-      if (subscriber.cursor && subscriber.cursor.n < newTail) this.unpin(subscriber, subscriber.cursor);
-    }
-  }
-
   #wantedSince(topic: string): number {
     let since = Number.POSITIVE_INFINITY;
     for (const subscription of this.subscriptions.route(topic)) {
       if (subscription.pattern) since = Math.min(since, subscription.since);
     }
     return Math.max(since, this.rounds.forgottenUpTo + 1);
-  }
-
-  #placeOf(frame: Uint8Array, format: Format): number {
-    const { ring } = this;
-    const isIt = (n: number): boolean => {
-      const made = ring.at(n).frames[format.index];
-      return made?.length === frame.length && Buffer.compare(made, frame) === 0;
-    };
-    if (this.#lastLost >= ring.tail && this.#lastLost < ring.head && isIt(this.#lastLost)) return this.#lastLost;
-    for (let n = ring.head - 1; n >= ring.tail; n -= 1) {
-      if (isIt(n)) return (this.#lastLost = n);
-    }
-    return -1;
   }
 }

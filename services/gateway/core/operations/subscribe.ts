@@ -4,9 +4,10 @@ import type { Failure, Result } from '../../../../shared/base/errors.ts';
 import { mayRead } from '../../../../shared/domain/permissions.ts';
 import type { SubscribeRequest, UnsubscribeRequest } from '../../../../shared/protocol/subscribe.ts';
 import { isPattern, patternFault } from '../../../../shared/topics/grammar.ts';
+import type { Ask } from '../../hub/plan.ts';
 import type { Since } from '../../hub/since.ts';
 import { prepare, unsubscribe as leave } from '../../hub/subscribing.ts';
-import type { Ask, Prepared } from '../../hub/subscribing.ts';
+import type { Prepared } from '../../hub/subscribing.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
 

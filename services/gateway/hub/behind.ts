@@ -1,0 +1,84 @@
+import { Cursor } from './cursor.ts';
+import type { Format } from './format.ts';
+import type { HubStats } from './ports.ts';
+import type { Missed, Ring } from './ring.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** The connections that are not on the fast lane, few of all, and where in the ring each of them stands. */
+export class Behind {
+  readonly #ring: Ring;
+  readonly #stats: HubStats;
+  readonly #matches: (subscriber: Subscriber, topic: string) => boolean;
+  readonly #all = new Set<Subscriber>();
+  /** Where the last lost frame was found: its neighbours are lost in the same turn, for many connections at once. */
+  #lastLost = 0;
+
+  constructor(ring: Ring, stats: HubStats, matches: (subscriber: Subscriber, topic: string) => boolean) {
+    this.#ring = ring;
+    this.#stats = stats;
+    this.#matches = matches;
+  }
+
+  add(subscriber: Subscriber, n: number): Cursor {
+    const cursor = new Cursor(n);
+    subscriber.cursor = cursor;
+    this.#all.add(subscriber);
+    this.#stats.behindConnections += 1;
+    return cursor;
+  }
+
+  remove(subscriber: Subscriber): void {
+    subscriber.cursor = undefined;
+    if (this.#all.delete(subscriber)) this.#stats.behindConnections -= 1;
+  }
+
+  /** The ring is about to forget what is before `newTail`. */
+  overrun(newTail: number): void {
+    for (const subscriber of this.#all) {
+      if (subscriber.cursor && subscriber.cursor.n < newTail) this.unpin(subscriber, subscriber.cursor);
+    }
+  }
+
+  /** Turns a place in the ring into positions of topics, so that the ring may forget what is before its head. */
+  unpin(subscriber: Subscriber, cursor: Cursor): void {
+    if (cursor.n === this.#ring.head) return;
+    for (const missed of this.#missedBy(subscriber, cursor.n)) {
+      const { topic, epoch, firstSeq, lastSeq } = missed;
+      const position = cursor.positions.get(topic);
+      if (position?.epoch === epoch) {
+        position.until = Math.max(position.until, lastSeq);
+        cursor.place(topic, position);
+        continue;
+      }
+      if (missed.renumbered) cursor.renumber(topic, epoch);
+      cursor.place(topic, { epoch, seq: Math.max(0, firstSeq - 1), until: lastSeq, replay: 0 });
+    }
+    cursor.n = this.#ring.head;
+  }
+
+  /** Where the entry stands whose frame this is; -1 where the ring no longer has it. */
+  placeOf(frame: Uint8Array, format: Format): number {
+    const ring = this.#ring;
+    const isIt = (n: number): boolean => {
+      const made = ring.at(n).frames[format.index];
+      return made?.length === frame.length && Buffer.compare(made, frame) === 0;
+    };
+    if (this.#lastLost >= ring.tail && this.#lastLost < ring.head && isIt(this.#lastLost)) return this.#lastLost;
+    for (let n = ring.head - 1; n >= ring.tail; n -= 1) {
+      if (isIt(n)) return (this.#lastLost = n);
+    }
+    return -1;
+  }
+
+  *#missedBy(subscriber: Subscriber, n: number): Iterable<Missed> {
+    const names = [...subscriber.subscriptions.values()];
+    if (names.some(({ pattern }) => pattern)) {
+      for (const missed of this.#ring.missedSince(n)) if (this.#matches(subscriber, missed.topic)) yield missed;
+      return;
+    }
+    for (const { name } of names) {
+      const missed = this.#ring.missedOf(name, n);
+      if (missed) yield missed;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { fail, ok } from '../../../shared/base/errors.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { TopicHead } from '../../../shared/engine/engine.ts';
+import { isPattern } from '../../../shared/topics/grammar.ts';
+import { matches } from '../../../shared/topics/match.ts';
+import type { Hub } from './hub.ts';
+import { startOf } from './since.ts';
+import type { Since, Start } from './since.ts';
+
+export interface Ask {
+  topic: string;
+  since: Since;
+}
+
+const tries = 5;
+
+/** Where the subscriptions that were asked for begin, as the store saw it at `time`. */
+export interface Plan {
+  time: number;
+  /** The head of the ring when the store was asked which topics there are. */
+  place: number;
+  heads: Map<string, TopicHead>;
+  /** Topics to replay, for each ask in order. */
+  starts: Map<string, Start>[];
+}
+
+export async function plan(hub: Hub, asks: readonly Ask[]): Promise<Result<Plan>> {
+  for (let attempt = 0; attempt < tries; attempt += 1) {
+    const place = hub.ring.head;
+    const topics = await topicsOf(hub, asks);
+    if (!topics.ok) return topics;
+    if (!(await hub.tails.ensure([...new Set(topics.value.flat())]))) return fail('unavailable');
+    const questions = asks.flatMap(({ since }, i) =>
+      topics.value[i]!.map((topic) =>
+        typeof since === 'object' && 'time' in since ? { topic, since: since.time } : { topic },
+      ),
+    );
+    const answer = await hub.log.heads(questions);
+    if (!answer.ok) return answer;
+    // What matching topics had between the list of them and now is looked up in the ring: it must still reach back there.
+    if (hub.ring.tail > place) continue;
+    // A new numbering that the node has not followed yet: the next round does.
+    if (answer.value.heads.some(({ topic, epoch }) => epoch !== '' && hub.tails.get(topic)?.epoch !== epoch)) continue;
+    const heads = new Map<string, TopicHead>();
+    let next = 0;
+    const starts = asks.map(({ since }, i) => {
+      const own = new Map<string, Start>();
+      for (const topic of topics.value[i]!) {
+        const head = answer.value.heads[next++]!;
+        heads.set(topic, head);
+        if (since !== 'latest') own.set(topic, startOf(since, head));
+      }
+      return own;
+    });
+    return ok({ time: answer.value.time, place, heads, starts });
+  }
+  return fail('unavailable', 'more is being published than the replay of a pattern can be joined to; try again');
+}
+
+/** The topics that each ask is about: itself, or those with something kept that the pattern matches. */
+async function topicsOf(hub: Hub, asks: readonly Ask[]): Promise<Result<string[][]>> {
+  let active: string[] = [];
+  const times = asks
+    .filter(({ topic, since }) => isPattern(topic) && since !== 'latest')
+    .map(({ since }) => timeOf(since));
+  if (times.length > 0) {
+    const answer = await hub.log.active(Math.min(...times));
+    if (!answer.ok) return answer;
+    active = answer.value;
+  }
+  return ok(
+    asks.map(({ topic, since }) => {
+      if (!isPattern(topic)) return [topic];
+      if (since === 'latest') return [];
+      const named = typeof since === 'object' && 'positions' in since ? Object.keys(since.positions) : [];
+      return [...new Set([...named, ...active])].filter((candidate) => matches(topic, candidate));
+    }),
+  );
+}
+
+function timeOf(since: Since): number {
+  return typeof since === 'object' && 'time' in since ? since.time : 0;
+}
