@@ -14,8 +14,11 @@ export interface Client {
   send(frame: Uint8Array): void;
   /** `done` is called once, in a later turn of the microtasks at the earliest. `subscribe` and `unsubscribe` run in the order asked. */
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void;
-  /** Who the token belongs to is who this connection is from now on. */
-  authenticate(token: string): Promise<Result<Identity>>;
+  /**
+   * Who the token belongs to is who this connection is from now on. `done` is called once, in a later turn of the
+   * microtasks at the earliest; requests that come meanwhile wait for it, so that a client need not.
+   */
+  authenticate(token: string, done: (result: Result<Identity>) => void): void;
   /** What a client is told of the node that it talks to. */
   welcome(version: number): HelloResult;
   /** A frame could not be read; too many in a row close the connection, and a good one ends the row. */

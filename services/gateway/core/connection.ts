@@ -1,5 +1,6 @@
 import { must } from '../../../shared/base/assert.ts';
 import { newId } from '../../../shared/base/ids.ts';
+import { fail } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Identity } from '../../../shared/domain/identity.ts';
 import { closeCodes } from '../../../shared/protocol/close-codes.ts';
@@ -109,15 +110,26 @@ export class Connection implements LinkHandler, Client, Caller {
     const result = ordered ? this.#inOrder(operation, input) : perform(this.#broker, this, operation, input);
     void result.then((outcome) => {
       done(outcome);
-      this.#ended(inbox);
+      inbox.ended();
+      this.#takeWaiting(inbox);
     });
   }
 
-  async authenticate(token: string): Promise<Result<Identity>> {
-    const found = await this.#broker.auth.authenticate(token);
-    if (found.ok) this.identity = found.value;
-    else this.#broker.metrics.stats.authFailures += 1;
-    return found;
+  authenticate(token: string, done: (result: Result<Identity>) => void): void {
+    const inbox = must(this.#inbox);
+    inbox.hold();
+    const settle = (found: Result<Identity>): void => {
+      if (found.ok) this.identity = found.value;
+      else this.#broker.metrics.stats.authFailures += 1;
+      done(found);
+      inbox.release();
+      this.#takeWaiting(inbox);
+    };
+    const fault = (error: unknown): void => {
+      this.#broker.log.error('a token could not be looked at', { error });
+      settle(fail('internal'));
+    };
+    this.#broker.auth.authenticate(token).then(settle, fault);
   }
 
   welcome(version: number): HelloResult {
@@ -162,8 +174,7 @@ export class Connection implements LinkHandler, Client, Caller {
     return result;
   }
 
-  #ended(inbox: Inbox): void {
-    inbox.ended();
+  #takeWaiting(inbox: Inbox): void {
     for (let frame = inbox.next(); frame && !this.closing; frame = inbox.next()) {
       this.#conversation?.receive(frame.bytes, frame.binary);
     }

@@ -19,6 +19,7 @@ export class Inbox {
   readonly #limit: number;
   readonly #rate: number;
   #running = 0;
+  #held = false;
   #waiting: Frame[] | undefined;
   /** The first that still waits: shifting a long array for each frame would move it as often. */
   #first = 0;
@@ -33,7 +34,7 @@ export class Inbox {
   }
 
   get idle(): boolean {
-    return this.#running === 0 && this.#waiting === undefined;
+    return this.#running === 0 && !this.#held && this.#waiting === undefined;
   }
 
   /** Over the rate; `now` in milliseconds. */
@@ -49,7 +50,7 @@ export class Inbox {
   }
 
   admit(bytes: Uint8Array, binary: boolean): Admission {
-    if (this.#running < this.#limit && !this.#waiting) {
+    if (this.#running < this.#limit && !this.#held && !this.#waiting) {
       this.#refused = 0;
       return 'now';
     }
@@ -75,9 +76,18 @@ export class Inbox {
     this.#running -= 1;
   }
 
+  /** Until `release` everything waits, however little is under way. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+  }
+
   /** What may start now, one at a time. */
   next(): Frame | undefined {
-    if (!this.#waiting || this.#running >= this.#limit) return undefined;
+    if (!this.#waiting || this.#held || this.#running >= this.#limit) return undefined;
     const frame = this.#waiting[this.#first++];
     if (frame) this.#waitingBytes -= frame.bytes.length;
     if (this.#first >= this.#waiting.length) {

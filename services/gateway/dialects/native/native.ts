@@ -78,7 +78,7 @@ class NativeConversation implements Conversation {
         client.send(format.frame({ type: 'pong', ...(id === undefined ? {} : { id }), ts: Date.now() }));
         return;
       case 'hello':
-        void this.#hello(format, request);
+        this.#hello(format, request);
     }
   }
 
@@ -100,22 +100,23 @@ class NativeConversation implements Conversation {
     });
   }
 
-  async #hello(format: NativeFormat, request: RequestOf<'hello'>): Promise<void> {
-    const client = this.#client;
+  #hello(format: NativeFormat, request: RequestOf<'hello'>): void {
     const version = chooseVersion(request.versions);
     if (this.#greeted) return this.#answer(format, request.id, fail('conflict', 'hello was said already'));
     if (version === undefined) return this.#answer(format, request.id, fail('unsupported_version'));
-    this.#greeted = true;
-    const known = request.token === undefined ? undefined : await client.authenticate(request.token);
-    if (known?.ok === false) {
+    if (request.token === undefined) return this.#welcome(format, request.id, version);
+    this.#client.authenticate(request.token, (known) => {
+      if (known.ok) return this.#welcome(format, request.id, version);
       this.#answer(format, request.id, known);
-      client.close('unauthenticated');
-    } else if (client.identity) {
-      this.#answer(format, request.id, ok(client.welcome(version)));
-    } else {
-      this.#greeted = false;
-      this.#answer(format, request.id, fail('unauthenticated'));
-    }
+      // A fault of ours, or a key server that is away, does not make the token a bad one.
+      if (known.code === 'unauthenticated') this.#client.close('unauthenticated');
+    });
+  }
+
+  #welcome(format: NativeFormat, id: RequestId | undefined, version: number): void {
+    if (!this.#client.identity) return this.#answer(format, id, fail('unauthenticated'));
+    this.#greeted = true;
+    this.#answer(format, id, ok(this.#client.welcome(version)));
   }
 
   #decode(format: NativeFormat, bytes: Uint8Array, binary: boolean): Result<unknown> {
