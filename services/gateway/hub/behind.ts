@@ -32,6 +32,11 @@ export class Behind {
     if (this.#all.delete(subscriber)) this.#stats.behindConnections -= 1;
   }
 
+  /** A socket that found room while something else was sent to it does not say that it drained: it is asked now and then. */
+  each(look: (subscriber: Subscriber) => void): void {
+    for (const subscriber of this.#all) look(subscriber);
+  }
+
   /** The ring is about to forget what is before `newTail`. */
   overrun(newTail: number): void {
     for (const subscriber of this.#all) {
@@ -56,16 +61,14 @@ export class Behind {
     cursor.n = this.#ring.head;
   }
 
-  /** Where the entry stands whose frame this is; -1 where the ring no longer has it. */
+  /** Where the entry stands whose frame this is, the very object; -1 where the ring no longer has it. */
   placeOf(frame: Uint8Array, format: Format): number {
     const ring = this.#ring;
-    const isIt = (n: number): boolean => {
-      const made = ring.at(n).frames[format.index];
-      return made?.length === frame.length && Buffer.compare(made, frame) === 0;
-    };
-    if (this.#lastLost >= ring.tail && this.#lastLost < ring.head && isIt(this.#lastLost)) return this.#lastLost;
+    if (this.#lastLost >= ring.tail && this.#lastLost < ring.head) {
+      if (ring.at(this.#lastLost).frames[format.index] === frame) return this.#lastLost;
+    }
     for (let n = ring.head - 1; n >= ring.tail; n -= 1) {
-      if (isIt(n)) return (this.#lastLost = n);
+      if (ring.at(n).frames[format.index] === frame) return (this.#lastLost = n);
     }
     return -1;
   }

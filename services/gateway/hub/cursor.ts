@@ -32,6 +32,8 @@ export class Cursor {
   waiting = false;
   /** Stands in the pump's queue. */
   queued = false;
+  /** Some of what the fast lane gathered last may still turn out to be lost, until the turn ends. */
+  undecided = false;
 
   constructor(n: number) {
     this.n = n;

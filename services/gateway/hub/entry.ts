@@ -1,4 +1,5 @@
 import type { LogEvent } from '../../../shared/engine/engine.ts';
+import type { Tail } from './tail.ts';
 
 /** An event on its way to subscribers, encoded at most once per format. */
 export class Event implements LogEvent {
@@ -11,9 +12,12 @@ export class Event implements LogEvent {
   readonly seq: number;
   readonly ts: number;
   readonly body: string;
+  /** What follows the topic here; none for an event of a page. */
+  readonly tail: Tail | undefined;
   readonly frames: (Uint8Array | null)[] = [];
 
-  constructor(topic: string, epoch: string, seq: number, ts: number, body: string) {
+  constructor(topic: string, epoch: string, seq: number, ts: number, body: string, tail?: Tail) {
+    this.tail = tail;
     this.topic = topic;
     this.epoch = epoch;
     this.seq = seq;
@@ -30,9 +34,11 @@ export class Gap {
   readonly epoch: string;
   readonly from: number;
   readonly to: number;
+  readonly tail: Tail | undefined;
   readonly frames: (Uint8Array | null)[] = [];
 
-  constructor(topic: string, epoch: string, from: number, to: number) {
+  constructor(topic: string, epoch: string, from: number, to: number, tail?: Tail) {
+    this.tail = tail;
     this.topic = topic;
     this.epoch = epoch;
     this.from = from;
@@ -46,9 +52,14 @@ export class Renumbered {
   n = 0;
   readonly topic: string;
   readonly epoch: string;
+  /** Where the new numbering is taken up. */
+  readonly seq: number;
+  readonly tail: Tail | undefined;
   readonly frames: (Uint8Array | null)[] = [];
 
-  constructor(topic: string, epoch: string) {
+  constructor(topic: string, epoch: string, seq: number, tail?: Tail) {
+    this.tail = tail;
+    this.seq = seq;
     this.topic = topic;
     this.epoch = epoch;
   }

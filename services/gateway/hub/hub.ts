@@ -5,6 +5,7 @@ import { Behind } from './behind.ts';
 import type { Cursor } from './cursor.ts';
 import type { Entry } from './entry.ts';
 import { FastLane } from './fast-lane.ts';
+import { Outgoing } from './outgoing.ts';
 import { Pages } from './pages.ts';
 import type { Format } from './format.ts';
 import type { Defer, Fanout, HubStats, Socket } from './ports.ts';
@@ -47,26 +48,32 @@ export class Hub {
   readonly log: Engine['log'];
   readonly ring: Ring;
   readonly #clock: Clock;
+  readonly #defer: Defer;
   readonly #stats: HubStats;
   readonly #pages: Pages;
   readonly #behind: Behind;
+  readonly outgoing: Outgoing;
+  #overrun = false;
 
   constructor(options: HubOptions) {
     const { log, clock, defer, stats } = options;
     this.log = log;
     this.#clock = clock;
+    this.#defer = defer;
     this.#stats = stats;
     this.ring = new Ring(options.ringEntries ?? 16_384, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
       this.#behind.overrun(tail),
     );
     this.#behind = new Behind(this.ring, stats, (subscriber, topic) => this.matches(subscriber, topic));
     this.#pages = new Pages(log, clock);
+    this.outgoing = new Outgoing((entry) => this.#publish(entry), defer);
     this.lane = new FastLane(options.fanout, options.formats, stats, (subscriber, n) => this.#lost(subscriber, n));
     this.tails = new Tails({
       log,
       clock,
       stats,
-      emit: (entry) => this.#emit(entry),
+      emit: (entry) => this.outgoing.push(entry),
+      passed: () => this.outgoing.passed(),
       wanted: (topic) => this.subscriptions.route(topic).length > 0,
       wantedSince: (topic) => this.#wantedSince(topic),
     });
@@ -77,6 +84,10 @@ export class Hub {
       exact: (topic) => this.subscriptions.get(topic) !== undefined,
       hasPatterns: () => this.subscriptions.hasPatterns,
       wanted: (topic) => this.subscriptions.route(topic).length > 0,
+      nudge: () =>
+        this.#behind.each((subscriber) => {
+          if (subscriber.socket.buffered() <= options.highWater) this.drained(subscriber);
+        }),
     });
     this.pump = new Pump({
       ring: this.ring,
@@ -89,7 +100,7 @@ export class Hub {
       matches: (subscriber, topic) => this.matches(subscriber, topic),
       headOf: (topic, epoch) => {
         const tail = this.tails.get(topic);
-        return tail?.epoch === epoch ? tail.seq : undefined;
+        return tail?.sentEpoch === epoch ? tail.sentSeq : undefined;
       },
       caughtUp: (subscriber) => this.#goLive(subscriber),
     });
@@ -154,16 +165,17 @@ export class Hub {
   }
 
   /**
-   * Native publish found the socket full. It says so once for all that it had gathered in this turn, and names the first
-   * message lost; nothing from there on has reached the socket. The connection leaves the lane in a microtask: this call
-   * may stand in the midst of a publish.
+   * Native publish found the socket full. It says so once for all that it had gathered, and names the first message
+   * lost: nothing from there on has reached the socket.
    */
   dropped(subscriber: Subscriber, frame: Uint8Array): void {
-    if (subscriber.cursor) return;
+    const { cursor } = subscriber;
+    if (cursor && !cursor.undecided) return;
     const place = this.#behind.placeOf(frame, subscriber.format);
-    // More in one turn than the ring holds: what is lost cannot be told, so the client has to come back by its positions.
-    if (place < 0) queueMicrotask(() => subscriber.socket.close(4408, 'too slow'));
-    this.#lost(subscriber, Math.max(place, this.ring.tail));
+    // What is lost cannot be told, so the client has to come back by its positions.
+    if (place < 0) subscriber.socket.close(4408, 'too slow');
+    else if (cursor) cursor.n = Math.min(cursor.n, place);
+    else this.#lost(subscriber, place);
   }
 
   matches(subscriber: Subscriber, topic: string): boolean {
@@ -204,9 +216,19 @@ export class Hub {
   /** Takes a connection off the lane and puts it on a cursor, at the place from which on it has got nothing. */
   leaveLane(subscriber: Subscriber): Cursor {
     // What native publish gathered goes out first; that may find the socket full, and then says from where on.
-    if (!subscriber.cursor && subscriber.lane === 'native') subscriber.socket.flush();
+    const decided = subscriber.cursor || subscriber.lane !== 'native' || subscriber.socket.flush();
     this.lane.leave(subscriber);
-    return subscriber.cursor ?? this.#behind.add(subscriber, this.ring.head);
+    if (subscriber.cursor) return subscriber.cursor;
+    const cursor = this.#behind.add(subscriber, this.ring.head);
+    cursor.undecided = !decided;
+    return cursor;
+  }
+
+  /** For one whose socket is full: off the lane, and resolved in a turn in which it is known what has reached it. */
+  standAside(subscriber: Subscriber): Promise<void> {
+    this.leaveLane(subscriber);
+    this.pump.wake(subscriber);
+    return new Promise((resolve) => this.#defer(resolve));
   }
 
   /** The entries up to now are settled for this cursor by positions; what the ring gets from now on is still to come. */
@@ -221,18 +243,33 @@ export class Hub {
 
   #lost(subscriber: Subscriber, n: number): void {
     this.#behind.add(subscriber, n);
-    queueMicrotask(() => {
-      if (subscriber.closed) return;
-      this.lane.leave(subscriber);
-      this.pump.wake(subscriber);
-    });
+    this.lane.leave(subscriber);
+    this.pump.wake(subscriber);
   }
 
   #live(batches: LiveBatch[]): void {
+    if (this.outgoing.full) {
+      void this.#recoverWhenPassed();
+      return;
+    }
     for (const batch of batches) this.tails.live(batch);
   }
 
-  #emit(entry: Entry): void {
+  /** More comes live than can be given out: the log has it, and will be read when there is room. */
+  async #recoverWhenPassed(): Promise<void> {
+    if (this.#overrun) return;
+    this.#overrun = true;
+    await this.outgoing.passed();
+    this.#overrun = false;
+    await this.rounds.recover();
+  }
+
+  #publish(entry: Entry): void {
+    const { tail } = entry;
+    // Left meanwhile: whoever wants the topic again begins where the store stands then.
+    if (tail?.gone) return;
+    if (entry.kind === 'gap') tail?.sent(entry.epoch, entry.to);
+    else if (entry.kind === 'renumbered' || entry.seq > 0) tail?.sent(entry.epoch, entry.seq);
     this.ring.push(entry);
     this.lane.publish(entry, this.subscriptions.route(entry.topic));
   }

@@ -30,6 +30,7 @@ export async function plan(hub: Hub, asks: readonly Ask[]): Promise<Result<Plan>
     const topics = await topicsOf(hub, asks);
     if (!topics.ok) return topics;
     if (!(await hub.tails.ensure([...new Set(topics.value.flat())]))) return fail('unavailable');
+    await hub.outgoing.passed();
     const questions = asks.flatMap(({ since }, i) =>
       topics.value[i]!.map((topic) =>
         typeof since === 'object' && 'time' in since ? { topic, since: since.time } : { topic },
@@ -40,7 +41,8 @@ export async function plan(hub: Hub, asks: readonly Ask[]): Promise<Result<Plan>
     // What matching topics had between the list of them and now is looked up in the ring: it must still reach back there.
     if (hub.ring.tail > place) continue;
     // A new numbering that the node has not followed yet: the next round does.
-    if (answer.value.heads.some(({ topic, epoch }) => epoch !== '' && hub.tails.get(topic)?.epoch !== epoch)) continue;
+    if (answer.value.heads.some(({ topic, epoch }) => epoch !== '' && hub.tails.get(topic)?.sentEpoch !== epoch))
+      continue;
     const heads = new Map<string, TopicHead>();
     let next = 0;
     const starts = asks.map(({ since }, i) => {

@@ -9,8 +9,11 @@ export interface Socket {
   send(frame: Uint8Array, binary: boolean): boolean;
   /** Bytes taken and not yet written. */
   buffered(): number;
-  /** Writes out what native publish has gathered for this socket: without it, leaving the last native topic forgets them. */
-  flush(): void;
+  /**
+   * Writes out what native publish has gathered for this socket in this turn. False: there is no room even to try; what
+   * was gathered goes out, or is told as lost, at the end of the turn.
+   */
+  flush(): boolean;
   subscribe(nativeTopic: string): void;
   unsubscribe(nativeTopic: string): void;
   /** Frames sent inside leave in as few writes as possible. */

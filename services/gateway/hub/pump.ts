@@ -75,6 +75,7 @@ export class Pump {
 
   /** Ends blocked (`drained` wakes it), waiting (the page wakes it), caught up, or queued again. */
   #advance(subscriber: Subscriber, cursor: Cursor): void {
+    cursor.undecided = false;
     if (subscriber.outbox || cursor.waiting) return;
     while (this.#left > 0) {
       this.#left -= 1;
@@ -82,6 +83,7 @@ export class Pump {
         this.#block(cursor);
         return;
       }
+      cursor.blockedSince = 0;
       const topic = cursor.toRead.at(-1);
       if (topic !== undefined) {
         if (!this.#readTopic(subscriber, cursor, topic)) return;
@@ -212,7 +214,7 @@ export class Pump {
     const lost = cursor.lost.get(topic);
     if (!lost) return true;
     if (lost.epoch !== undefined) {
-      if (!this.#write(subscriber, cursor, new Renumbered(topic, lost.epoch))) return false;
+      if (!this.#write(subscriber, cursor, new Renumbered(topic, lost.epoch, 0))) return false;
       lost.epoch = undefined;
     }
     if (lost.to > 0 && !this.#write(subscriber, cursor, new Gap(topic, '', lost.from, lost.to))) return false;

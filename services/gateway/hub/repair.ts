@@ -12,6 +12,8 @@ export interface RepairPorts {
   clock: Clock;
   /** Takes what is next of a topic: into the ring, and out to the live. */
   emit(entry: Entry): void;
+  /** Resolves when what was emitted before is out: a repair reads no faster than that. */
+  passed(): Promise<void>;
   /** From which time of the store on the patterns here want the topic's events; infinite where none matches. */
   wantedSince(topic: string): number;
 }
@@ -26,6 +28,7 @@ export async function repair(tail: Tail, ports: RepairPorts): Promise<void> {
   tail.state = 'reading';
   while (!tail.gone) {
     const outcome = await round(tail, ports);
+    await ports.passed();
     if (outcome === 'done') break;
     if (outcome === 'away') await new Promise<void>((resolve) => ports.clock.later(retryMs, resolve));
   }
@@ -68,13 +71,13 @@ async function round(tail: Tail, ports: RepairPorts): Promise<'done' | 'more' | 
 
 function take(tail: Tail, head: TopicHead, events: readonly LogEvent[], ports: RepairPorts): void {
   for (const event of events) {
-    if (event.seq > tail.seq + 1) ports.emit(new Gap(tail.topic, tail.epoch, tail.seq + 1, event.seq - 1));
+    if (event.seq > tail.seq + 1) ports.emit(new Gap(tail.topic, tail.epoch, tail.seq + 1, event.seq - 1, tail));
     tail.seq = event.seq;
     tail.ts = event.ts;
-    ports.emit(new Event(event.topic, event.epoch, event.seq, event.ts, event.body));
+    ports.emit(new Event(event.topic, event.epoch, event.seq, event.ts, event.body, tail));
   }
   if (events.length === 0 && head.seq > tail.seq) {
-    ports.emit(new Gap(tail.topic, tail.epoch, tail.seq + 1, head.seq));
+    ports.emit(new Gap(tail.topic, tail.epoch, tail.seq + 1, head.seq, tail));
     tail.seq = head.seq;
     tail.ts = head.ts;
   }
@@ -96,8 +99,9 @@ async function locate(tail: Tail, ports: RepairPorts): Promise<'more' | 'done' |
 export function begin(tail: Tail, head: TopicHead, timed: boolean, ports: RepairPorts): void {
   const seq = timed ? head.before : head.seq;
   // All that is kept is wanted, so something of what was trimmed may have been, too.
-  if (timed && seq > 0 && seq < head.first && head.ts > 0) ports.emit(new Gap(tail.topic, head.epoch, 1, seq));
+  if (timed && seq > 0 && seq < head.first && head.ts > 0) ports.emit(new Gap(tail.topic, head.epoch, 1, seq, tail));
   tail.locate(head.epoch, seq, seq === head.seq ? head.ts : 0);
+  tail.sent(head.epoch, seq);
 }
 
 /** Another numbering. What of it was not seen is younger than the last event that was. */
@@ -109,7 +113,7 @@ async function renumbered(tail: Tail, now: TopicHead, ports: RepairPorts): Promi
   if (tail.gone) return 'done';
   if (!head) return 'away';
   if (head.epoch === '') return 'done';
-  ports.emit(new Renumbered(tail.topic, head.epoch));
+  ports.emit(new Renumbered(tail.topic, head.epoch, head.before, tail));
   tail.locate(head.epoch, head.before, 0);
   return 'more';
 }

@@ -21,6 +21,8 @@ export interface RoundsPorts {
   exact(topic: string): boolean;
   hasPatterns(): boolean;
   wanted(topic: string): boolean;
+  /** Once a round, whatever the store does. */
+  nudge(): void;
 }
 
 /**
@@ -47,6 +49,7 @@ export class Rounds {
   start(): void {
     this.#cancel = this.#ports.clock.later(roundMs, () => {
       this.start();
+      this.#ports.nudge();
       if (!this.#checking && !this.#recovering) void this.#round();
     });
   }

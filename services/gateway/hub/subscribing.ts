@@ -33,6 +33,7 @@ export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly A
   const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.subscriptions.has(name));
   const held = await hub.hold(names);
   const planned = held.ok ? await plan(hub, asks) : held;
+  if (subscriber.lane === 'native' && !subscriber.socket.flush()) await hub.standAside(subscriber);
   if (planned.ok && !subscriber.closed) {
     const { value } = planned;
     return ok({
@@ -66,7 +67,16 @@ function attach(
   const overlapping = countOverlaps(subscriber, added);
   const leaves = replays.size > 0 || (overlapping > 0 && subscriber.lane === 'native');
   // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head.
-  if (subscriber.cursor || leaves) hub.unpin(subscriber, hub.leaveLane(subscriber));
+  if (subscriber.cursor || leaves) {
+    const cursor = hub.leaveLane(subscriber);
+    if (cursor.undecided) {
+      // The socket is full, and what it was sent in this turn is not known: the client has to come back by its positions.
+      subscriber.socket.close(4408, 'too slow');
+      for (const name of fresh) hub.release(name);
+      return [];
+    }
+    hub.unpin(subscriber, cursor);
+  }
   subscriber.overlaps += overlapping;
   for (const subscription of added) {
     subscriber.subscriptions.set(subscription.name, subscription);
@@ -102,9 +112,9 @@ function replaysOf(
     if (hub.matches(subscriber, topic)) return;
     const head = made.heads.get(topic);
     const tail = hub.tails.get(topic);
-    const epoch = head?.epoch ?? tail?.epoch ?? '';
+    const epoch = head?.epoch ?? tail?.sentEpoch ?? '';
     if (epoch === '') return;
-    const until = tail?.seq ?? head?.seq ?? 0;
+    const until = tail?.sentSeq ?? head?.seq ?? 0;
     const known = replays.get(topic);
     if (known) known.after = Math.min(known.after, after);
     else if (after < until) replays.set(topic, { epoch, after, until });
@@ -130,7 +140,10 @@ function describe(
   const { topic, since } = ask;
   const recovered = since === 'latest' ? {} : { recovered: [...starts.values()].every((start) => start.recovered) };
   if (isPattern(topic)) return { topic, pattern: true, ...recovered };
-  const { epoch, seq } = hub.tails.get(topic) ?? made.heads.get(topic) ?? { epoch: '', seq: 0 };
+  const tail = hub.tails.get(topic);
+  const head = made.heads.get(topic);
+  const epoch = tail?.sentEpoch ?? head?.epoch ?? '';
+  const seq = tail?.sentSeq ?? head?.seq ?? 0;
   const replay = replays.get(topic);
   return {
     topic,

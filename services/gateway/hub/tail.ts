@@ -11,6 +11,9 @@ export class Tail {
   state: 'following' | 'reading' = 'reading';
   /** Is it known where to begin? */
   located = false;
+  /** The last that went into the ring: what is read but waits its turn is not yet part of it. */
+  sentEpoch = '';
+  sentSeq = 0;
   /** Up to here events came by reading, so that each may still come once more, live. */
   readTo = 0;
   /** The last live event that was left to the log. */
@@ -47,6 +50,11 @@ export class Tail {
     this.ts = ts;
     this.readTo = seq;
     this.doubt = false;
+  }
+
+  sent(epoch: string, seq: number): void {
+    this.sentEpoch = epoch;
+    this.sentSeq = seq;
   }
 
   /** Resolves when it follows, or is gone. */

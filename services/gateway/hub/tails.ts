@@ -46,7 +46,7 @@ export class Tails {
   live(batch: LiveBatch): void {
     const tail = this.#tails.get(batch.topic);
     if (batch.seq === 0) {
-      if (tail ?? this.#ports.wanted(batch.topic)) this.#emit(batch);
+      if (tail ?? this.#ports.wanted(batch.topic)) this.#emit(batch, tail);
     } else if (!tail?.located) {
       if (tail ?? this.#ports.wanted(batch.topic)) this.#first(batch, tail ?? this.#create(batch.topic));
     } else if (tail.state === 'reading') {
@@ -114,13 +114,13 @@ export class Tails {
     tail.epoch = batch.epoch;
     tail.seq = lastOf(batch);
     tail.ts = batch.ts;
-    this.#emit(batch);
+    this.#emit(batch, tail);
   }
 
-  #emit(batch: LiveBatch): void {
+  #emit(batch: LiveBatch, tail?: Tail): void {
     let { seq } = batch;
     for (const body of batch.bodies) {
-      this.#ports.emit(new Event(batch.topic, batch.epoch, seq, batch.ts, body));
+      this.#ports.emit(new Event(batch.topic, batch.epoch, seq, batch.ts, body, tail));
       if (seq > 0) seq += 1;
     }
   }
@@ -129,6 +129,7 @@ export class Tails {
   #first(batch: LiveBatch, tail: Tail): void {
     if (batch.seq === 1 || batch.previousTs < this.#ports.wantedSince(batch.topic)) {
       tail.locate(batch.epoch, batch.seq - 1, 0);
+      tail.sent(batch.epoch, batch.seq - 1);
       // A repair that is about to ask where to begin finds it answered, and reads on from there.
       if (!tail.busy) tail.follow();
       this.#accept(tail, batch);

@@ -66,7 +66,9 @@ export class ResponseSink implements Socket {
     response?.cork(() => response.end());
   }
 
-  flush(): void {}
+  flush(): boolean {
+    return true;
+  }
   subscribe(): void {}
   unsubscribe(): void {}
 

@@ -15,6 +15,9 @@ export interface LinkContext {
   readonly onFault: (error: unknown) => void;
 }
 
+/** What uWebSockets.js gives back for a message that it did not take. */
+const refused = 2;
+
 type Opener = Extract<UpgradeDecision, { accept: true }>;
 
 /** There may be 100,000 of them: no closures, and what can be shared is in the context. */
@@ -37,12 +40,12 @@ export class WebSocketLink implements Link, Loser {
   send(frame: Uint8Array, binary: boolean): boolean {
     const { losses, maxBackpressure, compress } = this.#context;
     const ws = this.#writable();
-    // Asked before: a refused send is told by `dropped`, where it could not be told from a lost message of a topic.
+    // Asked before: a send to a full socket would decide the fate of what native publish gathered, too.
     if (!ws || ws.getBufferedAmount() > maxBackpressure) return false;
     losses.enter();
-    ws.send(frame, binary, compress);
+    const taken = ws.send(frame, binary, compress) !== refused;
     losses.leave();
-    return true;
+    return taken;
   }
 
   buffered(): number {
