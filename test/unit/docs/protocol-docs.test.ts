@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { errorTable } from '../../../shared/base/errors.ts';
+import { closeCodes } from '../../../shared/protocol/close-codes.ts';
+import { optionalFields } from '../../../shared/protocol/common.ts';
+import { requestSchemas } from '../../../shared/protocol/requests.ts';
+import { protocolVersion } from '../../../shared/protocol/version.ts';
+
+const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8');
+
+/** What stands under a heading, up to the next one of its rank or above. */
+function section(heading: string): string {
+  const rank = heading.indexOf(' ');
+  const [, after] = page.split(`\n${heading}\n`);
+  return (after ?? '').split(new RegExp(`^#{1,${rank}} `, 'm'))[0] ?? '';
+}
+
+/** The cells of a section's tables, without head and rule, and without the backticks around a cell. */
+function rows(heading: string): string[][] {
+  const lines = section(heading).match(/^\|.*\|$/gm) ?? [];
+  const rule = lines.findIndex((line) => line.startsWith('| ---'));
+  return lines.slice(rule + 1).map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')),
+  );
+}
+
+it('the page lists every error code with its status, its advice and its meaning', () => {
+  const table = Object.entries(errorTable).map(([code, { status, retryable, says }]) => [
+    code,
+    String(status),
+    retryable ? 'yes' : 'no',
+    says,
+  ]);
+  expect(rows('## Error codes')).toEqual(table);
+});
+
+it('the page lists every close code with its advice and its meaning', () => {
+  const table = Object.values(closeCodes).map(({ code, advice, says }) => [String(code), advice, says]);
+  expect(rows('## Close codes')).toEqual(table);
+});
+
+it('the page describes every request, and no other', () => {
+  const described = [...section('## Requests').matchAll(/^### `(.+)`$/gm)].map((match) => match[1]);
+  expect(new Set(described)).toEqual(new Set(Object.keys(requestSchemas)));
+});
+
+it.each(Object.entries(requestSchemas))(
+  'the page names every field of %s, and which may be left out',
+  (type, schema) => {
+    const optional = optionalFields(schema.shape);
+    const fields = Object.keys(schema.shape).filter((name) => name !== 'type' && name !== 'id');
+    const named = rows(`### \`${type}\``).map(([name]) => name);
+    expect(new Set(named)).toEqual(new Set(fields.map((name) => (optional.has(name) ? `${name}?` : name))));
+  },
+);
+
+it('the page tells what each version changed', () => {
+  const versions = rows('## Versions').map(([version]) => Number(version));
+  expect(versions).toEqual(Array.from({ length: protocolVersion }, (_, i) => i + 1));
+});
