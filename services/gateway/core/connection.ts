@@ -8,12 +8,15 @@ import type { CloseName } from '../../../shared/protocol/close-codes.ts';
 import type { HelloResult } from '../../../shared/protocol/hello.ts';
 import type { Format } from '../hub/format.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
+import type { Answerer } from './answers.ts';
 import type { Broker } from './broker.ts';
 import type { Caller } from './caller.ts';
 import type { Client, Conversation } from './client.ts';
 import { Inbox } from './inbox.ts';
 import { perform } from './operations.ts';
 import type { InputOf, OperationName, OutputOf } from './operations.ts';
+import { blockedFor } from './kept.ts';
+import type { Kept } from './kept.ts';
 import type { Link, LinkHandler } from './transport.ts';
 
 const badFramesInARow = 10;
@@ -22,17 +25,19 @@ const badFramesInARow = 10;
  * One WebSocket between its socket and its dialect: who it is, what it has under way, when it was last heard of.
  * There may be 100,000 of them; what most never need is made when it is needed.
  */
-export class Connection implements LinkHandler, Client, Caller {
+export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   readonly link: Link;
-  readonly openedAt: number;
-  heardAt: number;
-  pingedAt: number;
   identity: Identity | undefined;
   subscriber: Subscriber | undefined = undefined;
   readonly #broker: Broker;
+  readonly #openedAt: number;
+  #heardAt: number;
+  #pingedAt: number;
   readonly #onClosed: (connection: Connection) => void;
   #conversation: Conversation | undefined = undefined;
   #inbox: Inbox | undefined = undefined;
+  /** Made in this turn and not yet written. */
+  #answers: Uint8Array[] | undefined = undefined;
   #badFrames = 0;
   /** The last subscribe or unsubscribe; the next waits for it. */
   #subscribing: Promise<unknown> | undefined = undefined;
@@ -43,7 +48,7 @@ export class Connection implements LinkHandler, Client, Caller {
     this.link = link;
     this.identity = identity;
     this.#onClosed = onClosed;
-    this.openedAt = this.heardAt = this.pingedAt = broker.clock.now();
+    this.#openedAt = this.#heardAt = this.#pingedAt = broker.clock.now();
   }
 
   speak(conversation: Conversation): void {
@@ -58,14 +63,14 @@ export class Connection implements LinkHandler, Client, Caller {
   // --- what the link tells ---
 
   message(bytes: Uint8Array, binary: boolean): void {
-    this.heardAt = this.#broker.clock.now();
+    this.#heardAt = this.#broker.clock.now();
     if (this.closing) return;
     if (bytes.length > this.#broker.config.maxFrameBytes) {
       this.close('frame_too_large');
       return;
     }
     const inbox = (this.#inbox ??= new Inbox(this.#broker.config.maxInflight, this.#broker.config.rateMessages));
-    const tooFast = inbox.tooFast(this.heardAt);
+    const tooFast = inbox.tooFast(this.#heardAt);
     const admission = tooFast ? inbox.refuse() : inbox.admit(bytes, binary);
     if (admission === 'now') this.#conversation?.receive(bytes, binary);
     else if (admission === 'refused') this.#conversation?.refuse(bytes, binary, tooFast ? 'rate_limited' : 'busy');
@@ -73,7 +78,7 @@ export class Connection implements LinkHandler, Client, Caller {
   }
 
   drained(): void {
-    this.heardAt = this.#broker.clock.now();
+    this.#heardAt = this.#broker.clock.now();
     if (this.subscriber) this.#broker.hub.drained(this.subscriber);
   }
 
@@ -82,7 +87,7 @@ export class Connection implements LinkHandler, Client, Caller {
   }
 
   alive(): void {
-    this.heardAt = this.#broker.clock.now();
+    this.#heardAt = this.#broker.clock.now();
   }
 
   closed(): void {
@@ -98,9 +103,31 @@ export class Connection implements LinkHandler, Client, Caller {
   }
 
   send(frame: Uint8Array): void {
+    if (this.#answers) this.writeAnswers();
+    this.#write(frame);
+  }
+
+  answer(frame: Uint8Array): void {
+    if (this.#answers) {
+      this.#answers.push(frame);
+    } else {
+      this.#answers = [frame];
+      this.#broker.answers.add(this);
+    }
+  }
+
+  writeAnswers(): void {
+    const answers = this.#answers;
+    if (!answers) return;
+    this.#answers = undefined;
+    if (answers.length === 1) this.#write(answers[0]!);
+    else this.link.cork(() => answers.forEach((answer) => this.#write(answer)));
+  }
+
+  #write(frame: Uint8Array): void {
     if (this.closing) return;
-    if (!this.#broker.hub.send(must(this.subscriber, 'a dialect says its format before it sends'), frame))
-      this.close('flooding');
+    const subscriber = must(this.subscriber, 'a dialect says its format before it sends');
+    if (!this.#broker.hub.send(subscriber, frame)) this.close('flooding');
   }
 
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void {
@@ -155,12 +182,26 @@ export class Connection implements LinkHandler, Client, Caller {
     this.#badFrames = 0;
   }
 
+  /** Pings, and closes who does not answer, does not read, or does not say in time who it is. */
+  tend(now: number): void {
+    const { heartbeatMs, clientTimeoutMs, authTimeoutMs } = this.#broker.config;
+    if (!this.identity && now - this.#openedAt >= authTimeoutMs) {
+      this.close('unauthenticated');
+    } else if (now - this.#heardAt >= clientTimeoutMs || blockedFor(this.subscriber, now) >= clientTimeoutMs) {
+      this.close('no_sign_of_life');
+    } else if (now - this.#pingedAt >= heartbeatMs) {
+      this.#pingedAt = now;
+      this.link.ping();
+    }
+  }
+
   goaway(reconnectAfterMs: number): void {
     this.#conversation?.goaway(reconnectAfterMs);
   }
 
   close(name: CloseName): void {
     if (this.closing) return;
+    this.writeAnswers();
     this.closing = true;
     this.link.close(closeCodes[name].code, closeCodes[name].says);
   }

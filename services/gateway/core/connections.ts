@@ -1,13 +1,13 @@
 import type { Config } from '../../../shared/config/options.ts';
 import type { Clock } from '../../../shared/base/clock.ts';
-import type { Connection } from './connection.ts';
+import type { Kept } from './kept.ts';
 
 /**
- * All connections of this node, and the one timer that looks after them: it pings, and closes who does not answer,
- * does not read, or does not say in time who it is. A timer a connection would cost 100,000 of them.
+ * All connections of this node, SSE streams among them, and the one timer that looks after them. A timer a connection
+ * would cost 100,000 of them.
  */
 export class Connections {
-  readonly #all = new Set<Connection>();
+  readonly #all = new Set<Kept>();
   readonly #clock: Clock;
   readonly #config: Config;
   #cancel: () => void = () => {};
@@ -21,15 +21,15 @@ export class Connections {
     return this.#all.size;
   }
 
-  add(connection: Connection): void {
+  add(connection: Kept): void {
     this.#all.add(connection);
   }
 
-  remove(connection: Connection): void {
+  remove(connection: Kept): void {
     this.#all.delete(connection);
   }
 
-  all(): IterableIterator<Connection> {
+  all(): IterableIterator<Kept> {
     return this.#all.values();
   }
 
@@ -49,20 +49,6 @@ export class Connections {
 
   #look(): void {
     const now = this.#clock.now();
-    const { heartbeatMs, clientTimeoutMs, authTimeoutMs } = this.#config;
-    for (const connection of this.#all) {
-      const blockedSince = connection.subscriber?.cursor?.blockedSince ?? 0;
-      if (!connection.identity && now - connection.openedAt >= authTimeoutMs) {
-        connection.close('unauthenticated');
-      } else if (
-        now - connection.heardAt >= clientTimeoutMs ||
-        (blockedSince > 0 && now - blockedSince >= clientTimeoutMs)
-      ) {
-        connection.close('no_sign_of_life');
-      } else if (now - connection.pingedAt >= heartbeatMs) {
-        connection.pingedAt = now;
-        connection.link.ping();
-      }
-    }
+    for (const connection of this.#all) connection.tend(now);
   }
 }
