@@ -9,6 +9,7 @@ import { Nodes } from '../../shared/domain/nodes.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
 import { GatewayMetrics } from '../../shared/observe/metrics.ts';
 import type { Log } from '../../shared/observe/log.ts';
+import { Answers } from './core/answers.ts';
 import type { Broker } from './core/broker.ts';
 import { Connections } from './core/connections.ts';
 import { drain } from './core/drain.ts';
@@ -81,6 +82,7 @@ export class Gateway implements Service {
       metrics,
       log: log.with({ node }),
       middleware,
+      answers: new Answers(),
     };
     this.#connections = new Connections(clock, config);
     this.#server = this.#createServer();

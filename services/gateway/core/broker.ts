@@ -6,6 +6,7 @@ import type { Engine } from '../../../shared/engine/engine.ts';
 import type { GatewayMetrics } from '../../../shared/observe/metrics.ts';
 import type { Log } from '../../../shared/observe/log.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { Answers } from './answers.ts';
 import type { Middleware } from './middleware.ts';
 
 /** What the operations of one gateway work with. */
@@ -21,4 +22,5 @@ export interface Broker {
   readonly metrics: GatewayMetrics;
   readonly log: Log;
   readonly middleware: readonly Middleware[];
+  readonly answers: Answers;
 }

@@ -10,8 +10,10 @@ export interface Client {
   readonly identity: Identity | undefined;
   /** How this connection's answers and events are written; said once, before the first frame is sent. */
   use(format: Format): void;
-  /** In order with the other answers, and never overtaken by an event that it causes. */
+  /** At once, behind the answers that wait; never overtaken by an event that it causes. */
   send(frame: Uint8Array): void;
+  /** The same together with other answers of this turn: for what causes no event within the turn. */
+  answer(frame: Uint8Array): void;
   /** `done` is called once, in a later turn of the microtasks at the earliest. `subscribe` and `unsubscribe` run in the order asked. */
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void;
   /**

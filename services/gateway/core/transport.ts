@@ -95,6 +95,8 @@ export interface StreamReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   stream(sink: Socket): StreamHandler;
+  /** Instead of `stream`, where there is nobody to stream to: the client left before, or asked with HEAD. */
+  unused?(): void;
 }
 
 /**

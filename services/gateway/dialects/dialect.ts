@@ -10,7 +10,7 @@ export interface Dialect {
   readonly paths: readonly string[];
   /** Of the subprotocols that the client offers, the one to speak; '' for none of them. */
   choose(offered: readonly string[]): string;
-  /** How its events are written, one for each encoding. Their `index` counts over all dialects of the process. */
+  /** How its events are written, one for each encoding. */
   readonly formats: readonly Format[];
   open(client: Client, protocol: string): Conversation;
 }

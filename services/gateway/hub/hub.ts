@@ -141,6 +141,7 @@ export class Hub {
 
   /** An answer: never refused for the socket being full, never overtaken by an event. False: more wait than may. */
   send(subscriber: Subscriber, frame: Uint8Array): boolean {
+    if (subscriber.closed) return true;
     if (!subscriber.outbox) {
       if (subscriber.socket.send(frame, subscriber.format.binary)) return true;
       subscriber.outbox = [];

@@ -22,13 +22,14 @@ export function serve(context: HttpContext, route: HttpRoute) {
   return (response: NativeResponse, request: NativeRequest): void => {
     const exchange = new Exchange(request, response, paramNames, maxBodyBytes);
     const settle = (reply: Reply | StreamReply): void => {
-      if (exchange.gone) return;
       try {
-        if ('stream' in reply && exchange.method !== 'HEAD') openStream(exchange, reply, context);
-        else response.cork(() => write(exchange, reply));
+        const streams = 'stream' in reply && !exchange.gone && exchange.method !== 'HEAD';
+        if (streams) openStream(exchange, reply, context);
+        else if ('stream' in reply) reply.unused?.();
+        if (!streams && !exchange.gone) response.cork(() => write(exchange, reply));
       } catch (error) {
         context.onFault(error);
-        response.close();
+        if (!exchange.gone) response.close();
       }
     };
     const refuse = (error: unknown): void => {

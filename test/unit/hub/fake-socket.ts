@@ -4,9 +4,10 @@ import type { Fanout, Socket } from '../../../services/gateway/hub/ports.ts';
 const gatherLimit = 32;
 
 /**
- * Behaves as uWebSockets.js was measured to: native messages are gathered per socket and turn; where one does not fit,
- * it and all gathered behind it are lost and `dropped` names the first only; leaving the last native topic forgets what
- * was gathered; unsubscribing inside `dropped` is fatal; over the limit sends are refused; `drained` fires at zero.
+ * Behaves as uWebSockets.js was measured to, behind the room that wraps it: native messages are gathered per socket and
+ * turn, up to 32; where one does not fit, it and all gathered behind it are lost, the first is named after the call that
+ * found out (or at the end of the turn), and there may be room again at once; over the limit sends and flushes are
+ * refused; what was gathered before an unsubscribe still goes out; `drained` fires at zero.
  */
 export class FakeSocket implements Socket {
   readonly native: boolean;
@@ -19,7 +20,7 @@ export class FakeSocket implements Socket {
   #gathered: Uint8Array[] = [];
   #buffer: Uint8Array[] = [];
   #bytes = 0;
-  #inDropped = false;
+  #lost: Uint8Array | undefined;
   /** A client that reads at once never lets anything wait. */
   reading = true;
 
@@ -29,8 +30,7 @@ export class FakeSocket implements Socket {
   }
 
   send(frame: Uint8Array): boolean {
-    this.flush();
-    if (this.#bytes > this.#limit) return false;
+    if (!this.flush() || this.#bytes > this.#limit) return false;
     this.#take(frame);
     return true;
   }
@@ -39,18 +39,32 @@ export class FakeSocket implements Socket {
     return this.#bytes;
   }
 
-  flush(): void {
+  flush(): boolean {
+    if (this.#bytes > this.#limit) return false;
+    this.write();
+    this.tell();
+    return true;
+  }
+
+  /** Writes what was gathered; what does not fit is lost, and only the first of it is named, later. */
+  write(): void {
     const gathered = this.#gathered;
     this.#gathered = [];
     for (const frame of gathered) {
       if (this.#bytes > this.#limit) {
-        this.#inDropped = true;
-        this.onDropped(frame);
-        this.#inDropped = false;
+        this.#lost ??= frame;
+        // Its attempt to write can make room, all of a sudden.
+        this.#read(1);
         return;
       }
       this.#take(frame);
     }
+  }
+
+  tell(): void {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    if (lost) this.onDropped(lost);
   }
 
   subscribe(nativeTopic: string): void {
@@ -58,9 +72,7 @@ export class FakeSocket implements Socket {
   }
 
   unsubscribe(nativeTopic: string): void {
-    if (this.#inDropped) throw new Error('unsubscribe inside dropped: the process would be gone');
     this.topics.delete(nativeTopic);
-    if (this.topics.size === 0) this.#gathered = [];
   }
 
   cork(work: () => void): void {
@@ -72,16 +84,23 @@ export class FakeSocket implements Socket {
   }
 
   gather(frame: Uint8Array): void {
+    if (this.#gathered.length === gatherLimit) {
+      this.write();
+      this.tell();
+    }
     this.#gathered.push(frame);
-    if (this.#gathered.length >= gatherLimit) this.flush();
   }
 
   /** The client reads so many frames (all without a number); the buffer reaching zero is an event of its own. */
   read(frames = Number.POSITIVE_INFINITY): void {
     const before = this.#bytes;
+    this.#read(frames);
+    if (before > 0 && this.#bytes === 0) this.onDrained();
+  }
+
+  #read(frames: number): void {
     for (let left = frames; left > 0 && this.#buffer.length > 0; left -= 1) this.#arrive(this.#buffer.shift()!);
     this.#bytes = this.#buffer.reduce((sum, frame) => sum + frame.length, 0);
-    if (before > 0 && this.#bytes === 0) this.onDrained();
   }
 
   #take(frame: Uint8Array): void {
@@ -107,6 +126,9 @@ export class FakeFanout implements Fanout {
 
   /** The end of a turn of the loop. */
   endTurn(): void {
-    for (const socket of this.sockets) socket.flush();
+    for (const socket of this.sockets) {
+      socket.write();
+      socket.tell();
+    }
   }
 }

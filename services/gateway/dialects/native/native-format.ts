@@ -4,17 +4,17 @@ import type { RequestId } from '../../../../shared/protocol/common.ts';
 import { formats } from '../../../../shared/wire/formats.ts';
 import type { Format as WireFormat, FormatCodec } from '../../../../shared/wire/formats.ts';
 import type { Entry } from '../../hub/entry.ts';
+import { nextFormatIndex } from '../../hub/format.ts';
 import type { Format } from '../../hub/format.ts';
 
 /** The native protocol in one encoding. */
 export class NativeFormat implements Format {
-  readonly index: number;
+  readonly index = nextFormatIndex();
   readonly name: WireFormat;
   readonly binary: boolean;
   readonly #codec: FormatCodec;
 
-  constructor(index: number, name: WireFormat) {
-    this.index = index;
+  constructor(name: WireFormat) {
     this.name = name;
     this.#codec = formats[name];
     this.binary = this.#codec.binary;
@@ -49,4 +49,4 @@ export class NativeFormat implements Format {
   }
 }
 
-export const nativeFormats = { json: new NativeFormat(0, 'json'), msgpack: new NativeFormat(1, 'msgpack') } as const;
+export const nativeFormats = { json: new NativeFormat('json'), msgpack: new NativeFormat('msgpack') } as const;

@@ -83,8 +83,8 @@ class NativeConversation implements Conversation {
   }
 
   #answer(format: NativeFormat, id: RequestId | undefined, result: Result<unknown>): void {
-    if (!result.ok) this.#client.send(format.error(result, id));
-    else if (id !== undefined) this.#client.send(format.ok(id, result.value));
+    if (!result.ok) this.#client.answer(format.error(result, id));
+    else if (id !== undefined) this.#client.answer(format.ok(id, result.value));
   }
 
   /** The answer is made in the turn in which it goes out, and before the first event that it causes. */
@@ -95,7 +95,8 @@ class NativeConversation implements Conversation {
         return;
       }
       const { time, attach, begin } = result.value;
-      this.#answer(format, request.id, ok({ time, subscriptions: attach() }));
+      const subscriptions = attach();
+      if (request.id !== undefined) this.#client.send(format.ok(request.id, { time, subscriptions }));
       begin();
     });
   }
