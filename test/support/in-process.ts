@@ -22,15 +22,22 @@ export interface InProcess {
   readonly engine: Engine;
   /** Lines that it logged, as objects. */
   readonly logged: Record<string, unknown>[];
-  http(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<HttpAnswer>;
+  readonly http: Http;
 }
+
+export type Http = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<HttpAnswer>;
 
 export interface HttpAnswer {
   status: number;
   headers: Headers;
   text: string;
   /** The body as JSON. */
-  json<T = Record<string, unknown>>(): T;
+  json: <T = Record<string, unknown>>() => T;
 }
 
 export function configOf(env: Record<string, string>): Config {
@@ -73,7 +80,7 @@ export async function startGateway(
 }
 
 /** Plain HTTP; a body that is no text goes out as JSON. */
-export function httpOf(url: string): InProcess['http'] {
+export function httpOf(url: string): Http {
   return async (method, path, body, headers = {}) => {
     const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
     const response = await fetch(url + path, { method, headers, ...sent });

@@ -1,4 +1,4 @@
-import { ok } from '../../../shared/base/errors.ts';
+import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import { anyone } from '../../../shared/domain/identity.ts';
 import type { Broker } from '../core/broker.ts';
@@ -6,11 +6,11 @@ import type { Caller } from '../core/caller.ts';
 import { bearerOf } from '../core/token.ts';
 import type { Request } from '../core/transport.ts';
 
-/** Who sent this request. Without a token nobody is known, and the operation's guard says so. */
+/** Who sent this request. Who may not come in is told so, and nothing of what else is wrong with it. */
 export async function callerOf(broker: Broker, request: Request): Promise<Result<Caller>> {
   if (!broker.auth.required) return ok({ identity: anyone });
   const token = bearerOf(request);
-  if (token === undefined) return ok({ identity: undefined });
+  if (token === undefined) return fail('unauthenticated');
   const found = await broker.auth.authenticate(token);
   if (!found.ok) {
     broker.metrics.stats.authFailures += 1;
