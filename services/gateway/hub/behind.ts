@@ -65,23 +65,24 @@ export class Behind {
   placeOf(frame: Uint8Array, format: Format): number {
     const ring = this.#ring;
     if (this.#lastLost >= ring.tail && this.#lastLost < ring.head) {
-      if (ring.at(this.#lastLost).frames[format.index] === frame) return this.#lastLost;
+      if (ring.at(this.#lastLost).frames?.[format.index] === frame) return this.#lastLost;
     }
     for (let n = ring.head - 1; n >= ring.tail; n -= 1) {
-      if (ring.at(n).frames[format.index] === frame) return (this.#lastLost = n);
+      if (ring.at(n).frames?.[format.index] === frame) return (this.#lastLost = n);
     }
     return -1;
   }
 
   *#missedBy(subscriber: Subscriber, n: number): Iterable<Missed> {
-    const names = [...subscriber.subscriptions.values()];
-    if (names.some(({ pattern }) => pattern)) {
-      for (const missed of this.#ring.missedSince(n)) if (this.#matches(subscriber, missed.topic)) yield missed;
+    const missed = this.#ring.missedSince(n);
+    const held = [...subscriber.subscriptions.values()];
+    if (held.some(({ pattern }) => pattern)) {
+      for (const one of missed.values()) if (this.#matches(subscriber, one.topic)) yield one;
       return;
     }
-    for (const { name } of names) {
-      const missed = this.#ring.missedOf(name, n);
-      if (missed) yield missed;
+    for (const { name } of held) {
+      const one = missed.get(name);
+      if (one) yield one;
     }
   }
 }

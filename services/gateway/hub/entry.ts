@@ -14,7 +14,7 @@ export class Event implements LogEvent {
   readonly body: string;
   /** What follows the topic here; none for an event of a page. */
   readonly tail: Tail | undefined;
-  readonly frames: (Uint8Array | null)[] = [];
+  frames: (Uint8Array | null | undefined)[] | undefined = undefined;
 
   constructor(topic: string, epoch: string, seq: number, ts: number, body: string, tail?: Tail) {
     this.tail = tail;
@@ -35,7 +35,7 @@ export class Gap {
   readonly from: number;
   readonly to: number;
   readonly tail: Tail | undefined;
-  readonly frames: (Uint8Array | null)[] = [];
+  frames: (Uint8Array | null | undefined)[] | undefined = undefined;
 
   constructor(topic: string, epoch: string, from: number, to: number, tail?: Tail) {
     this.tail = tail;
@@ -55,7 +55,7 @@ export class Renumbered {
   /** Where the new numbering is taken up. */
   readonly seq: number;
   readonly tail: Tail | undefined;
-  readonly frames: (Uint8Array | null)[] = [];
+  frames: (Uint8Array | null | undefined)[] | undefined = undefined;
 
   constructor(topic: string, epoch: string, seq: number, tail?: Tail) {
     this.tail = tail;

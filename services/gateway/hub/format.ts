@@ -21,9 +21,11 @@ export function nextFormatIndex(): number {
 
 /** One encoding per entry and format, whoever asks first. */
 export function frameOf(entry: Entry, format: Format): Uint8Array | null {
-  const made = entry.frames[format.index];
+  const made = entry.frames?.[format.index];
   if (made !== undefined) return made;
   const frame = format.encode(entry);
+  // As long as it has to be: an array that grows takes room for seventeen.
+  if (!entry.frames) entry.frames = format.index === 0 ? [frame] : Array.from({ length: format.index + 1 });
   entry.frames[format.index] = frame;
   return frame;
 }

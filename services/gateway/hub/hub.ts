@@ -61,7 +61,7 @@ export class Hub {
     this.#clock = clock;
     this.#defer = defer;
     this.#stats = stats;
-    this.ring = new Ring(options.ringEntries ?? 16_384, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
+    this.ring = new Ring(options.ringEntries ?? 4096, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
       this.#behind.overrun(tail),
     );
     this.#behind = new Behind(this.ring, stats, (subscriber, topic) => this.matches(subscriber, topic));

@@ -1,34 +1,6 @@
 import type { Entry } from './entry.ts';
 
-/** Where the entries of one topic stand in the ring. Its kept events and gaps: what an overrun connection has to read again. */
-class TopicIndex {
-  ns: number[] = [];
-  start = 0;
-  /** The place of the last change of numbering; events before it are no longer indexed. */
-  renumberedAt = -1;
-
-  /** The lowest place at or after `n`, or -1. */
-  firstFrom(n: number): number {
-    let low = this.start;
-    let high = this.ns.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.ns[middle]! < n) low = middle + 1;
-      else high = middle;
-    }
-    return low < this.ns.length ? this.ns[low]! : -1;
-  }
-
-  dropBelow(n: number): void {
-    while (this.start < this.ns.length && this.ns[this.start]! < n) this.start += 1;
-    if (this.start > 64 && this.start * 2 > this.ns.length) {
-      this.ns = this.ns.slice(this.start);
-      this.start = 0;
-    }
-  }
-}
-
-/** What an overrun connection missed of one topic: from this event on, or after this change of numbering. */
+/** What the ring has of one topic from some place on: these numbers, or only a change of numbering. */
 export interface Missed {
   topic: string;
   /** 0 where there is nothing but the change. */
@@ -41,6 +13,7 @@ export interface Missed {
 /**
  * What this node published lately, in that order, for all who are not on the fast lane. Bounded by count and by
  * bytes; an eighth is given up at a time, after `beforeOverrun` could turn the places in it into positions of topics.
+ * An event costs a slot and no more: what a topic has in it is looked up by going through it, when somebody is overrun.
  */
 export class Ring {
   /** The place that the next entry gets. */
@@ -51,8 +24,9 @@ export class Ring {
   readonly #maxBytes: number;
   readonly #entries: (Entry | undefined)[];
   readonly #beforeOverrun: (newTail: number) => void;
-  readonly #topics = new Map<string, TopicIndex>();
   #bytes = 0;
+  /** The last answer of `missedSince`: clients that stopped reading stand at the same place after they were overrun once. */
+  #known = { from: 0, head: 0, missed: new Map<string, Missed>() };
 
   constructor(capacity: number, maxBytes: number, beforeOverrun: (newTail: number) => void) {
     this.#capacity = capacity;
@@ -64,48 +38,22 @@ export class Ring {
   push(entry: Entry): void {
     if (this.head - this.tail >= this.#capacity || this.#bytes > this.#maxBytes) this.#makeRoom();
     entry.n = this.head;
-    this.#entries[entry.n % this.#capacity] = entry;
+    this.#entries[this.head % this.#capacity] = entry;
     this.head += 1;
-    if (entry.kind === 'event') {
-      this.#bytes += entry.body.length;
-      if (entry.seq === 0) return;
-    }
-    let index = this.#topics.get(entry.topic);
-    if (!index) this.#topics.set(entry.topic, (index = new TopicIndex()));
-    if (entry.kind !== 'renumbered') {
-      index.ns.push(entry.n);
-    } else {
-      index.ns = [];
-      index.start = 0;
-      index.renumberedAt = entry.n;
-    }
+    if (entry.kind === 'event') this.#bytes += entry.body.length;
   }
 
   at(n: number): Entry {
     return this.#entries[n % this.#capacity]!;
   }
 
-  /** The topics with something at or after `n`, with the first of it. */
-  *missedSince(n: number): Iterable<Missed> {
-    for (const topic of this.#topics.keys()) {
-      const missed = this.missedOf(topic, n);
-      if (missed) yield missed;
-    }
-  }
-
-  missedOf(topic: string, n: number): Missed | undefined {
-    const index = this.#topics.get(topic);
-    if (!index) return undefined;
-    const renumbered = index.renumberedAt >= n;
-    const first = index.firstFrom(n);
-    if (first >= 0) {
-      const from = this.at(first);
-      const to = this.at(index.ns.at(-1)!);
-      return { topic, firstSeq: fromOf(from), lastSeq: toOf(to), epoch: to.epoch, renumbered };
-    }
-    return renumbered
-      ? { topic, firstSeq: 0, lastSeq: 0, epoch: this.at(index.renumberedAt).epoch, renumbered }
-      : undefined;
+  /** The topics with something kept at or after `n`. */
+  missedSince(n: number): ReadonlyMap<string, Missed> {
+    if (this.#known.from === n && this.#known.head === this.head) return this.#known.missed;
+    const missed = new Map<string, Missed>();
+    for (let place = Math.max(n, this.tail); place < this.head; place += 1) addTo(missed, this.at(place));
+    this.#known = { from: n, head: this.head, missed };
+    return missed;
   }
 
   #makeRoom(): void {
@@ -115,18 +63,24 @@ export class Ring {
       const entry = this.at(this.tail);
       if (entry.kind === 'event') this.#bytes -= entry.body.length;
       this.#entries[this.tail % this.#capacity] = undefined;
-      const index = this.#topics.get(entry.topic);
-      if (!index) continue;
-      index.dropBelow(this.tail + 1);
-      if (index.start === index.ns.length && index.renumberedAt <= this.tail) this.#topics.delete(entry.topic);
     }
   }
 }
 
-function fromOf(entry: Entry): number {
-  return entry.kind === 'event' ? entry.seq : entry.kind === 'gap' ? entry.from : 0;
-}
-
-function toOf(entry: Entry): number {
-  return entry.kind === 'event' ? entry.seq : entry.kind === 'gap' ? entry.to : 0;
+function addTo(missed: Map<string, Missed>, entry: Entry): void {
+  const { topic, epoch, kind } = entry;
+  if (kind === 'renumbered') {
+    missed.set(topic, { topic, epoch, firstSeq: 0, lastSeq: 0, renumbered: true });
+    return;
+  }
+  if (kind === 'event' && entry.seq === 0) return;
+  const first = kind === 'gap' ? entry.from : entry.seq;
+  const last = kind === 'gap' ? entry.to : entry.seq;
+  const known = missed.get(topic);
+  if (!known) {
+    missed.set(topic, { topic, epoch, firstSeq: first, lastSeq: last, renumbered: false });
+    return;
+  }
+  if (known.lastSeq === 0) known.firstSeq = first;
+  known.lastSeq = last;
 }

@@ -31,9 +31,9 @@ export interface Prepared {
 /** Finds out where each subscription begins. Nothing of the connection is changed yet, so a failure leaves nothing behind. */
 export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly Ask[]): Promise<Result<Prepared>> {
   const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.subscriptions.has(name));
+  if (subscriber.lane === 'native' && !subscriber.socket.flush()) await hub.standAside(subscriber);
   const held = await hub.hold(names);
   const planned = held.ok ? await plan(hub, asks) : held;
-  if (subscriber.lane === 'native' && !subscriber.socket.flush()) await hub.standAside(subscriber);
   if (planned.ok && !subscriber.closed) {
     const { value } = planned;
     return ok({
@@ -123,7 +123,7 @@ function replaysOf(
     if (!fresh.includes(name) || since === 'latest') return;
     for (const [topic, { after }] of made.starts[i]!) add(topic, after);
     if (!isPattern(name)) return;
-    for (const { topic, firstSeq } of hub.ring.missedSince(made.place)) {
+    for (const { topic, firstSeq } of hub.ring.missedSince(made.place).values()) {
       if (firstSeq > 0 && !made.starts[i]!.has(topic) && matches(name, topic)) add(topic, firstSeq - 1);
     }
   });
