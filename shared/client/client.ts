@@ -1,0 +1,139 @@
+import type { HistoryResult, PublishResult } from '../protocol/publish.ts';
+import type { Since } from '../protocol/subscribe.ts';
+import { patternFault, topicFault } from '../topics/grammar.ts';
+import type { ConnectionState } from './connection.ts';
+import { Core } from './core.ts';
+import { AgentwireError } from './errors.ts';
+import type { AgentwireEvent, ClientEvents } from './events.ts';
+import type { Handler } from './handlers.ts';
+import { settingsOf } from './options.ts';
+import type { ClientOptions } from './options.ts';
+import type { PublishOptions } from './outgoing.ts';
+import { refusedSubscription, subscribeTo } from './subscription.ts';
+import type { Subscribing } from './subscription.ts';
+
+export interface SubscribeOptions {
+  /** Where to begin; default `latest`. Of no effect on a string that is subscribed to already. */
+  since?: Since;
+  /** Events that may wait for a loop; for one more the oldest is dropped. Default 1,000. */
+  buffer?: number;
+}
+
+export interface HistoryOptions {
+  after?: number;
+  limit?: number;
+  reverse?: boolean;
+}
+
+/** These change what the client itself keeps track of. */
+const ownRequests = new Set(['hello', 'subscribe', 'unsubscribe', 'publish']);
+
+/** A connection to Agentwire that outlives its sockets; docs/client.md says what it promises. */
+export class AgentwireClient {
+  readonly #core: Core;
+
+  constructor(options: ClientOptions) {
+    this.#core = new Core(settingsOf(options));
+  }
+
+  get state(): ConnectionState {
+    return this.#core.connection.state;
+  }
+
+  /** Resolves with the first connection; rejects when the client stops or is closed before. */
+  connect(): Promise<void> {
+    return this.#core.connect();
+  }
+
+  /** For good: what waits for an answer is rejected, loops end, and no timer is left. */
+  close(): Promise<void> {
+    this.#core.close();
+    return Promise.resolve();
+  }
+
+  subscribe<Data = unknown>(topic: string, options: SubscribeOptions): Subscribing<Data>;
+  subscribe<Data = unknown>(
+    topic: string,
+    handler?: Handler<AgentwireEvent<Data>>,
+    options?: SubscribeOptions,
+  ): Subscribing<Data>;
+  subscribe(
+    topic: string,
+    handler?: Handler<AgentwireEvent<never>> | SubscribeOptions,
+    options: SubscribeOptions = {},
+  ): Subscribing<unknown> {
+    const { subscriptions, emitter } = this.#core;
+    const called = typeof handler === 'function' ? (handler as Handler<AgentwireEvent>) : undefined;
+    const { since = 'latest', buffer = 1000 } = typeof handler === 'object' ? handler : options;
+    const refused = this.#core.refusal() ?? badName(topic, patternFault);
+    if (refused) return refusedSubscription(refused);
+    const entry = subscriptions.hold(topic, since);
+    return subscribeTo(entry, called, { emitter, buffer, release: (released) => subscriptions.release(released) });
+  }
+
+  /** Undoes all subscriptions to this very string. */
+  unsubscribe(topic: string): void {
+    const entry = this.#core.registry.get(topic);
+    if (!entry) return;
+    for (const end of entry.enders) end(undefined);
+    entry.holders = 1;
+    this.#core.subscriptions.release(entry);
+  }
+
+  /** Resolves with the position. While there is no connection it waits its turn, as far as `queueLimit` allows. */
+  publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
+    const refused = this.#core.refusal() ?? badName(topic, topicFault);
+    return refused ? Promise.reject(refused) : this.#core.outgoing.publish(topic, data, options);
+  }
+
+  history(topic: string, options: HistoryOptions = {}): Promise<HistoryResult> {
+    const refused = this.#core.refusal() ?? badName(topic, topicFault);
+    if (refused) return Promise.reject(refused);
+    return this.#core.calls.call({ ...options, type: 'history', topic }, true) as Promise<HistoryResult>;
+  }
+
+  /** Any other request, as a frame without `id`; resolves with its `result`. It is never sent twice. */
+  request<Result = unknown>(
+    frame: { readonly type: string; readonly [field: string]: unknown },
+    options: { timeoutMs?: number } = {},
+  ): Promise<Result> {
+    const own = ownRequests.has(frame.type);
+    const refused =
+      this.#core.refusal() ??
+      (own ? new AgentwireError('bad_request', `${frame.type} has a method of its own`) : undefined);
+    if (refused) return Promise.reject(refused);
+    return this.#core.calls.call(frame, false, options.timeoutMs) as Promise<Result>;
+  }
+
+  /**
+   * Calls the handler from now on, until the function given back is called: for what happens to the client by its name,
+   * else for each event of a topic or pattern that comes by any subscription. It makes no subscription. Throws for a bad name.
+   */
+  on<Name extends keyof ClientEvents>(name: Name, handler: Handler<ClientEvents[Name]>): () => void;
+  on<Data = unknown>(topic: string, handler: Handler<AgentwireEvent<Data>>): () => void;
+  on(name: string, handler: Handler<never>): () => void {
+    return this.#core.emitter.on(name, handler);
+  }
+
+  /** As `on`, for one time. */
+  once<Name extends keyof ClientEvents>(name: Name, handler: Handler<ClientEvents[Name]>): () => void;
+  once<Data = unknown>(topic: string, handler: Handler<AgentwireEvent<Data>>): () => void;
+  once(name: string, handler: Handler<never>): () => void {
+    const off = this.#core.emitter.on(name, (event) => {
+      off();
+      return handler(event);
+    });
+    return off;
+  }
+
+  off(name: string, handler: Handler<never>): void {
+    this.#core.emitter.off(name, handler);
+  }
+}
+
+function badName(topic: unknown, faultOf: (name: string) => string | undefined): AgentwireError | undefined {
+  const fault = typeof topic === 'string' ? faultOf(topic) : 'it is no string';
+  if (fault === undefined) return undefined;
+  const shown = typeof topic === 'string' ? JSON.stringify(topic.slice(0, 80)) : typeof topic;
+  return new AgentwireError('bad_request', `${shown} cannot be used: ${fault}`);
+}

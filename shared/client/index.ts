@@ -1,0 +1,10 @@
+export { AgentwireClient } from './client.ts';
+export type { HistoryOptions, SubscribeOptions } from './client.ts';
+export type { ConnectionState } from './connection.ts';
+export { AgentwireError } from './errors.ts';
+export type { AgentwireEvent, ClientEvents, Dropped, Gap } from './events.ts';
+export type { Handler } from './handlers.ts';
+export type { ClientOptions } from './options.ts';
+export type { PublishOptions } from './outgoing.ts';
+export type { WebSocketClass, WebSocketLike } from './socket.ts';
+export type { Subscribing, Subscription } from './subscription.ts';

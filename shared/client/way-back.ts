@@ -1,0 +1,90 @@
+import type { Since } from '../protocol/subscribe.ts';
+import type { Entry } from './entry.ts';
+import type { Positions, Seen } from './positions.ts';
+import type { Registry } from './registry.ts';
+
+export interface Ask {
+  readonly entry: Entry;
+  readonly topic: { topic: string; since: Since } | string;
+}
+
+/** What a name costs in a frame besides its own characters, and a position. */
+const nameBytes = 40;
+const positionBytes = 80;
+
+/**
+ * What to send so that each subscription goes on where the application stands: nothing that it saw, all that it did
+ * not. In one frame if it fits into what the server takes, and always in an order in which an earlier frame asks for
+ * no less of a topic than a later one: the server replays a topic for the first subscription that it matches only.
+ */
+export function waysBack(
+  entries: readonly Entry[],
+  registry: Registry,
+  positions: Positions,
+  maxBytes: number,
+): Ask[][] {
+  const room = Math.floor(Math.min(maxBytes, 1024 * 1024) * 0.75);
+  const named = namesOf(entries, registry, positions);
+  const frames: Ask[][] = [];
+  let frame: Ask[] = [];
+  let used = 0;
+  for (const entry of [...entries].sort(patternsFirst)) {
+    const chosen = newest(named.get(entry) ?? [], room / 2);
+    const cost = nameBytes + entry.name.length + chosen.length * positionBytes + textOf(chosen);
+    if (frame.length > 0 && used + cost > room) {
+      frames.push(frame);
+      frame = [];
+      used = 0;
+    }
+    frame.push({ entry, topic: askFor(entry, positions, chosen) });
+    used += cost;
+  }
+  if (frame.length > 0) frames.push(frame);
+  return frames;
+}
+
+type Named = [topic: string, seen: Seen];
+
+/** The positions for each pattern; not those of topics in which nothing can have come that the pattern's time would bring again. */
+function namesOf(entries: readonly Entry[], registry: Registry, positions: Positions): Map<Entry, Named[]> {
+  const named = new Map<Entry, Named[]>();
+  for (const entry of entries) if (entry.pattern && entry.established) named.set(entry, []);
+  if (named.size === 0) return named;
+  for (const [topic, seen] of positions.all()) {
+    // A map with this key is refused by every decoder; the topic's events come again and are known for repetitions.
+    if (topic === '__proto__') continue;
+    for (const entry of registry.patternsOf(topic)) if (seen.ts >= entry.time) named.get(entry)?.push([topic, seen]);
+  }
+  return named;
+}
+
+/** Those with no room are replayed from the pattern's time on, and what was seen of them is left out here. */
+function newest(named: Named[], room: number): Named[] {
+  if (named.length * positionBytes + textOf(named) <= room) return named;
+  named.sort(([, a], [, b]) => b.ts - a.ts);
+  let used = 0;
+  const count = named.findIndex(([topic, { epoch }]) => (used += positionBytes + topic.length + epoch.length) > room);
+  return count < 0 ? named : named.slice(0, count);
+}
+
+function textOf(named: readonly Named[]): number {
+  let length = 0;
+  for (const [topic, { epoch }] of named) length += topic.length + epoch.length;
+  return length;
+}
+
+function askFor(entry: Entry, positions: Positions, named: readonly Named[]): Ask['topic'] {
+  const { name } = entry;
+  if (entry.pattern && entry.established) {
+    const wayBack = Object.fromEntries(named.map(([topic, { seq, epoch }]) => [topic, { seq, epoch }]));
+    return { topic: name, since: { positions: wayBack, time: entry.time } };
+  }
+  const seen = entry.established && !entry.pattern ? positions.get(name) : undefined;
+  if (seen) return { topic: name, since: { seq: seen.seq, epoch: seen.epoch } };
+  return entry.since === 'latest' ? name : { topic: name, since: entry.since };
+}
+
+function patternsFirst(a: Entry, b: Entry): number {
+  if (a.pattern !== b.pattern) return a.pattern ? -1 : 1;
+  return a.time - b.time;
+}
