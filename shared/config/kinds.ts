@@ -1,3 +1,5 @@
+import { readRedisUrl } from './redis-url.ts';
+
 /** How the text of an environment variable becomes a value. `read` gets it trimmed and never empty. */
 export interface Kind<T> {
   /** What may be written, for the help. */
@@ -41,13 +43,10 @@ export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
 
 export const text: Kind<string> = { says: 'text', read: good };
 
+/** What each of them means is told in docs.ts. */
 export const redisUrl: Kind<string> = {
-  says: 'redis://… or rediss://…',
-  read(written) {
-    const url = URL.canParse(written) ? new URL(written) : undefined;
-    const known = url?.hostname && (url.protocol === 'redis:' || url.protocol === 'rediss:');
-    return known ? good(written) : bad('is not an address like redis://host:6379');
-  },
+  says: 'redis://… | redis-cluster://… | redis-sentinel://…',
+  read: (written) => (readRedisUrl(written) ? good(written) : bad('is not an address like redis://host:6379')),
 };
 
 export const origins: Kind<readonly string[]> = {
