@@ -8,6 +8,24 @@ import type { TopicStates } from './topic-states.ts';
 /** Sends a script's arguments (number of keys, keys, ARGV) and gives back its answer. */
 export type SendAppend = (args: string[]) => Promise<Result<string>>;
 
+/** Who takes appends, and keeps commits in their place among them. */
+export interface Appender {
+  append(event: Append): Promise<Result<Appended>>;
+  /**
+   * Sends behind what was appended before to this partition and ahead of what is appended later: a commit and the
+   * appends around it are numbered in the order in which they were made.
+   */
+  inTurn(partition: number, send: () => Promise<Result<string>>): Promise<Result<string>>;
+  start(): void;
+  stop(): void;
+}
+
+/** What waits in all batchers of an engine together, for the bound. */
+export interface Waitlist {
+  events: number;
+  bytes: number;
+}
+
 interface Waiting extends WaitingAppend {
   readonly tick: number;
 }
@@ -24,8 +42,8 @@ interface Turn {
 const maxEvents = 256;
 const maxBytes = 256 * 1024;
 /** With two under way Redis works on one while the other travels; with more, calls would be smaller and cost more. */
-const maxCalls = 2;
-/** What may wait here. Beyond it an append is refused as `busy`. */
+const usualCalls = 2;
+/** What may wait. Beyond it an append is refused as `busy`. */
 const maxWaiting = 100_000;
 const maxWaitingBytes = 64 * 1024 * 1024;
 /** An append that could not be sent within two ticks, at most 1.5 s, is given up. */
@@ -36,33 +54,51 @@ const maxTicks = 2;
  * Gathers what is appended and sends it in few, large calls. An idle engine sends at the end of the turn of the loop;
  * a busy one sends when a call comes back, so that batches grow with the load by themselves.
  */
-export class AppendBatcher {
+export class AppendBatcher implements Appender {
   readonly #keys: Keys;
   readonly #states: TopicStates;
   readonly #feed: LiveFeed;
   readonly #settings: AppendSettings;
   readonly #send: SendAppend;
+  readonly #waitlist: Waitlist;
+  readonly #alone: boolean;
+  readonly #maxCalls: number;
   readonly #flush = (): void => this.#flushNow();
   #waiting: (Waiting | Turn)[] = [];
   #head = 0;
-  #bytes = 0;
   #calls = 0;
   #scheduled = false;
   #tick = 0;
   #ticker: NodeJS.Timeout | undefined;
 
-  constructor(keys: Keys, states: TopicStates, feed: LiveFeed, settings: AppendSettings, send: SendAppend) {
+  /**
+   * `alone`: one call at a time, commits included. A node of a cluster may send one call on and take the next one, so
+   * two that are under way could change places.
+   */
+  constructor(
+    keys: Keys,
+    states: TopicStates,
+    feed: LiveFeed,
+    settings: AppendSettings,
+    send: SendAppend,
+    waitlist: Waitlist = { events: 0, bytes: 0 },
+    alone = false,
+  ) {
     this.#keys = keys;
     this.#states = states;
     this.#feed = feed;
     this.#settings = settings;
     this.#send = send;
+    this.#waitlist = waitlist;
+    this.#alone = alone;
+    this.#maxCalls = alone ? 1 : usualCalls;
   }
 
   append(event: Append): Promise<Result<Appended>> {
     if (this.#isFull()) return Promise.resolve(fail('busy'));
-    this.#bytes += event.body.length;
-    if (!this.#scheduled && this.#calls < maxCalls) {
+    this.#waitlist.events++;
+    this.#waitlist.bytes += event.body.length;
+    if (!this.#scheduled && this.#calls < this.#maxCalls) {
       this.#scheduled = true;
       setImmediate(this.#flush);
     }
@@ -71,15 +107,13 @@ export class AppendBatcher {
     });
   }
 
-  /**
-   * Sends behind what was appended before and ahead of what is appended later: a commit and the appends around it are
-   * numbered in the order in which they were made.
-   */
-  inTurn(send: () => Promise<Result<string>>): Promise<Result<string>> {
-    if (this.#head === this.#waiting.length) return send();
+  inTurn(_partition: number, send: () => Promise<Result<string>>): Promise<Result<string>> {
+    const call = this.#alone ? () => this.#callAlone(send) : send;
+    if (this.#head === this.#waiting.length && !(this.#alone && this.#calls > 0)) return call();
     if (this.#isFull()) return Promise.resolve(fail('busy'));
+    this.#waitlist.events++;
     return new Promise((resolve) => {
-      this.#waiting.push({ event: undefined, send: () => resolve(send()), resolve, tick: this.#tick });
+      this.#waiting.push({ event: undefined, send: () => resolve(call()), resolve, tick: this.#tick });
     });
   }
 
@@ -96,20 +130,28 @@ export class AppendBatcher {
   #flushNow(): void {
     this.#scheduled = false;
     for (let next = this.#waiting[this.#head]; next; next = this.#waiting[this.#head]) {
-      if (next.event === undefined) {
-        this.#head++;
-        this.#compact();
-        next.send();
-      } else if (this.#calls < maxCalls) {
+      if (this.#calls >= this.#maxCalls && (this.#alone || next.event !== undefined)) return;
+      if (next.event !== undefined) {
         void this.#sendCall(this.#take());
       } else {
-        return;
+        this.#head++;
+        this.#waitlist.events--;
+        this.#compact();
+        next.send();
       }
     }
   }
 
   #isFull(): boolean {
-    return this.#waiting.length - this.#head >= maxWaiting || this.#bytes >= maxWaitingBytes;
+    return this.#waitlist.events >= maxWaiting || this.#waitlist.bytes >= maxWaitingBytes;
+  }
+
+  async #callAlone(send: () => Promise<Result<string>>): Promise<Result<string>> {
+    this.#calls++;
+    const answer = await send();
+    this.#calls--;
+    this.#flushNow();
+    return answer;
   }
 
   async #sendCall(items: Waiting[]): Promise<void> {
@@ -138,7 +180,8 @@ export class AppendBatcher {
       taken.push(next);
       this.#head++;
     }
-    this.#bytes -= bytes;
+    this.#waitlist.events -= taken.length;
+    this.#waitlist.bytes -= bytes;
     this.#compact();
     return taken;
   }
@@ -161,7 +204,8 @@ export class AppendBatcher {
   #giveUp(end: number): void {
     for (; this.#head < end; this.#head++) {
       const item = this.#waiting[this.#head];
-      this.#bytes -= item?.event?.body.length ?? 0;
+      this.#waitlist.events--;
+      this.#waitlist.bytes -= item?.event?.body.length ?? 0;
       item?.resolve(fail('unavailable'));
     }
     this.#compact();

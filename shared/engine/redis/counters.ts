@@ -1,22 +1,24 @@
 import type { Result } from '../../base/errors.ts';
 import type { Counters } from '../engine.ts';
-import type { CommandConnection } from './connections.ts';
 import type { Keys } from './keys.ts';
 import { counterScript } from './scripts/counter.ts';
+import { callScript } from './scripts/script.ts';
+import type { Store } from './store.ts';
 
 export class RedisCounters implements Counters {
-  readonly #connection: CommandConnection;
+  readonly #store: Store;
   readonly #keys: Keys;
-  readonly #count: (args: string[]) => Promise<unknown>;
 
-  constructor(connection: CommandConnection, keys: Keys) {
-    this.#connection = connection;
+  constructor(store: Store, keys: Keys) {
+    this.#store = store;
     this.#keys = keys;
-    this.#count = connection.define(counterScript);
   }
 
   add(name: string, by: number, ttlMs: number): Promise<Result<number>> {
     const args = ['1', this.#keys.counter(name), String(by), String(ttlMs)];
-    return this.#connection.attempt(() => this.#count(args) as Promise<number>);
+    return this.#store.run(
+      this.#keys.partitionOf(name),
+      (redis, asking) => callScript(redis, counterScript, args, asking) as Promise<number>,
+    );
   }
 }

@@ -11,11 +11,13 @@ export class Keys {
   readonly partitions: number;
   readonly #prefix: string;
   readonly #tags: readonly string[];
+  readonly #partitions = new Map<string, number>();
 
   constructor(prefix: string, partitions: number) {
     this.partitions = partitions;
     this.#prefix = prefix;
     this.#tags = spreadTags(partitions).map((tag) => `{${tag}}:`);
+    for (const [partition, tag] of this.#tags.entries()) this.#partitions.set(tag, partition);
   }
 
   /** FNV-1a: short, without a table, and even enough over names that differ in a digit only. */
@@ -71,12 +73,23 @@ export class Keys {
     return this.#name('p', partition, '');
   }
 
-  ownChannel(id: string): string {
-    return `${this.#prefix}:o:${id}`;
+  ownChannel(partition: number, id: string): string {
+    return this.#name('o', partition, id);
   }
 
   signalChannel(name: string): string {
-    return `${this.#prefix}:g:${name}`;
+    return this.#name('g', this.partitionOf(name), name);
+  }
+
+  /** Where the partition is in a cluster. */
+  slotOf(partition: number): number {
+    return crc16(this.#tags[partition]?.slice(1, -2) ?? '') % slots;
+  }
+
+  /** Of any key or channel that carries the tag of one. */
+  partitionIn(name: string): number {
+    const start = this.#prefix.length + 3;
+    return this.#partitions.get(name.slice(start, name.indexOf('}', start) + 2)) ?? 0;
   }
 
   /** Where a channel's name shows its kind; one byte decides, because it is asked for every message. */
@@ -108,7 +121,7 @@ function spreadTags(partitions: number): string[] {
   return tags;
 }
 
-/** The CRC that Redis Cluster takes slots from (XMODEM); runs at start only. */
+/** The CRC that Redis Cluster takes slots from (XMODEM); runs when an engine is made. */
 function crc16(text: string): number {
   let crc = 0;
   for (let i = 0; i < text.length; i++) {

@@ -1,27 +1,18 @@
 import { ok, type Result } from '../../base/errors.ts';
 import type { LeaseHolder, Leases } from '../engine.ts';
-import type { CommandConnection } from './connections.ts';
 import type { Keys } from './keys.ts';
 import { dropScript, holdScript, listScript, reapedAtOnce, reapScript } from './scripts/leases.ts';
-
-type Call = (args: string[]) => Promise<unknown>;
+import { callScript, type RedisScript } from './scripts/script.ts';
+import type { Store } from './store.ts';
 
 /** Leases by the server's clock. A group lives in one partition, so each call is one script. */
 export class RedisLeases implements Leases {
-  readonly #connection: CommandConnection;
+  readonly #store: Store;
   readonly #keys: Keys;
-  readonly #hold: Call;
-  readonly #drop: Call;
-  readonly #list: Call;
-  readonly #reap: Call;
 
-  constructor(connection: CommandConnection, keys: Keys) {
-    this.#connection = connection;
+  constructor(store: Store, keys: Keys) {
+    this.#store = store;
     this.#keys = keys;
-    this.#hold = connection.define(holdScript);
-    this.#drop = connection.define(dropScript);
-    this.#list = connection.define(listScript);
-    this.#reap = connection.define(reapScript);
   }
 
   async hold(
@@ -30,23 +21,23 @@ export class RedisLeases implements Leases {
     ttlMs: number,
   ): Promise<Result<{ joined: string[] }>> {
     const args = members.flatMap(({ member, value }) => [member, value]);
-    const answer = await this.#run(this.#hold, group, [String(ttlMs), ...args]);
+    const answer = await this.#run(holdScript, group, [String(ttlMs), ...args]);
     return answer.ok ? ok({ joined: answer.value }) : answer;
   }
 
   async drop(group: string, members: readonly string[]): Promise<Result<{ left: string[] }>> {
-    const answer = await this.#run(this.#drop, group, members);
+    const answer = await this.#run(dropScript, group, members);
     return answer.ok ? ok({ left: answer.value }) : answer;
   }
 
   async list(group: string): Promise<Result<LeaseHolder[]>> {
-    return holders(await this.#run(this.#list, group, []));
+    return holders(await this.#run(listScript, group, []));
   }
 
   async reap(group: string): Promise<Result<LeaseHolder[]>> {
     const gone: LeaseHolder[] = [];
     for (;;) {
-      const some = holders(await this.#run(this.#reap, group, []));
+      const some = holders(await this.#run(reapScript, group, []));
       // Those of an earlier round are out already and are given to nobody else: they must not be lost with this one.
       if (!some.ok) return gone.length > 0 ? ok(gone) : some;
       gone.push(...some.value);
@@ -54,9 +45,12 @@ export class RedisLeases implements Leases {
     }
   }
 
-  #run(call: Call, group: string, args: readonly string[]): Promise<Result<string[]>> {
-    const keys = ['2', this.#keys.leaseExpiries(group), this.#keys.leaseValues(group)];
-    return this.#connection.attempt(() => call([...keys, ...args]) as Promise<string[]>);
+  #run(script: RedisScript, group: string, args: readonly string[]): Promise<Result<string[]>> {
+    const all = ['2', this.#keys.leaseExpiries(group), this.#keys.leaseValues(group), ...args];
+    return this.#store.run(
+      this.#keys.partitionOf(group),
+      (redis, asking) => callScript(redis, script, all, asking) as Promise<string[]>,
+    );
   }
 }
 

@@ -1,9 +1,10 @@
-import { fail, ok, type Result } from '../../base/errors.ts';
+import { ok, type Result } from '../../base/errors.ts';
 import type { LogEvent, TopicHead } from '../engine.ts';
-import type { CommandConnection } from './connections.ts';
 import { newEpoch } from './epochs.ts';
 import type { Keys } from './keys.ts';
 import { headsScript, readScript, renumberScript } from './scripts/log-reads.ts';
+import { callScript, type RedisScript } from './scripts/script.ts';
+import type { Store } from './store.ts';
 import type { TopicStates } from './topic-states.ts';
 
 type Ask = { topic: string; since?: number };
@@ -16,21 +17,15 @@ const indexLagMs = 1000;
 
 /** The questions about topics. Nothing here changes a topic but `renumber`. */
 export class LogReader {
-  readonly #connection: CommandConnection;
+  readonly #store: Store;
   readonly #keys: Keys;
   readonly #states: TopicStates;
-  readonly #heads: (args: string[]) => Promise<unknown>;
-  readonly #read: (args: string[]) => Promise<unknown>;
-  readonly #renumber: (args: string[]) => Promise<unknown>;
   #gathered: { asks: Ask[]; answer: Promise<Result<Heads>> } | undefined;
 
-  constructor(connection: CommandConnection, keys: Keys, states: TopicStates) {
-    this.#connection = connection;
+  constructor(store: Store, keys: Keys, states: TopicStates) {
+    this.#store = store;
     this.#keys = keys;
     this.#states = states;
-    this.#heads = connection.define(headsScript);
-    this.#read = connection.define(readScript);
-    this.#renumber = connection.define(renumberScript);
   }
 
   /** What is asked in one turn of the loop travels together: a reconnect storm asks for a head per client and topic. */
@@ -55,11 +50,10 @@ export class LogReader {
     topic: string,
     range: { after?: number; limit: number; reverse?: boolean },
   ): Promise<Result<{ head: TopicHead; events: LogEvent[] }>> {
-    const { meta, stream } = this.#states.of(topic);
+    const { partition, meta, stream } = this.#states.of(topic);
     const after = range.after === undefined ? '' : String(range.after);
-    const answer = await this.#connection.attempt(
-      () => this.#read(['2', meta, stream, after, String(range.limit), range.reverse ? '1' : '']) as Promise<string[]>,
-    );
+    const args = ['2', meta, stream, after, String(range.limit), range.reverse ? '1' : ''];
+    const answer = await this.#ask<string[]>(partition, readScript, args);
     if (!answer.ok) return answer;
     const [head = '', ...flat] = answer.value;
     const [epoch = '-', seq, ts, first] = head.split(' ');
@@ -74,53 +68,88 @@ export class LogReader {
 
   async active(since: number): Promise<Result<string[]>> {
     const lowest = since > 0 ? String(since - indexLagMs) : '-inf';
-    const answer = await this.#connection.attempt(async (redis) => {
+    const answer = await this.#store.everywhere(async (redis, partitions) => {
       const pipeline = redis.pipeline();
-      for (let i = 0; i < this.#keys.partitions; i++) pipeline.zrangebyscore(this.#keys.index(i), lowest, '+inf');
-      return (await pipeline.exec()) ?? [];
+      for (const partition of partitions) pipeline.zrangebyscore(this.#keys.index(partition), lowest, '+inf');
+      const topics: string[] = [];
+      for (const [error, members] of (await pipeline.exec()) ?? []) {
+        if (error) throw error;
+        for (const topic of members as string[]) topics.push(topic);
+      }
+      return topics;
     });
-    if (!answer.ok) return answer;
-    const topics: string[] = [];
-    for (const [error, members] of answer.value) {
-      if (error) return fail('unavailable');
-      for (const topic of members as string[]) topics.push(topic);
-    }
-    return ok(topics);
+    return answer.ok ? ok(answer.value.flat()) : answer;
   }
 
   async renumber(topic: string, epoch: string): Promise<Result<void>> {
-    const answer = await this.#connection.attempt(() =>
-      this.#renumber(['1', this.#states.of(topic).meta, epoch, newEpoch()]),
-    );
+    const { partition, meta } = this.#states.of(topic);
+    const answer = await this.#ask(partition, renumberScript, ['1', meta, epoch, newEpoch()]);
     return answer.ok ? ok(undefined) : answer;
   }
 
   async #askHeads(asks: readonly Ask[]): Promise<Result<Heads>> {
-    const calls: Promise<Result<string>>[] = [];
-    for (let i = 0; i < asks.length || i === 0; i += maxAsks) calls.push(this.#callHeads(asks.slice(i, i + maxAsks)));
     const heads: TopicHead[] = [];
+    // The earliest of the times: as a way back it misses nothing.
     let time = Infinity;
-    for (const answer of await Promise.all(calls)) {
+    const part = async (places: readonly number[], partition: number): Promise<Result<void>> => {
+      const answer = await this.#ask<string>(partition, headsScript, this.#headsArgs(places, asks));
       if (!answer.ok) return answer;
       const parts = answer.value.split(' ');
-      // The earliest of the times: as a way back it misses nothing.
       time = Math.min(time, Number(parts[0]));
-      for (let i = 1; i < parts.length; i += 5) {
-        const topic = asks[heads.length]?.topic ?? '';
-        heads.push(this.#head(topic, parts[i] ?? '-', parts[i + 1], parts[i + 2], parts[i + 3], parts[i + 4]));
+      let i = 1;
+      for (const place of places) {
+        const topic = asks[place]?.topic ?? '';
+        heads[place] = this.#head(topic, parts[i] ?? '-', parts[i + 1], parts[i + 2], parts[i + 3], parts[i + 4]);
+        i += 5;
       }
+      return ok(undefined);
+    };
+    const calls: Promise<Result<void>>[] = [];
+    for (const [partition, places] of this.#store.sharded
+      ? this.#byPartition(asks)
+      : [[0, [...asks.keys()]] as const]) {
+      for (let i = 0; i < places.length || i === 0; i += maxAsks)
+        calls.push(part(places.slice(i, i + maxAsks), partition));
     }
+    const clocks = this.#store.sharded ? await this.#earliestClock() : undefined;
+    for (const answer of await Promise.all(calls)) if (!answer.ok) return answer;
+    if (clocks?.ok) time = Math.min(time, clocks.value);
+    // Without a topic there is nothing but the time, and then it has to be right for all of them.
+    else if (clocks && asks.length === 0) return clocks;
     return ok({ time, heads });
   }
 
-  #callHeads(asks: readonly Ask[]): Promise<Result<string>> {
-    const args = [String(2 * asks.length)];
-    for (const { topic } of asks) {
-      const { meta, stream } = this.#states.of(topic);
+  /** Clocks of different servers differ, and a time may be the way back to topics of all of them. */
+  async #earliestClock(): Promise<Result<number>> {
+    const times = await this.#store.everywhere((redis) => redis.time());
+    if (!times.ok) return times;
+    return ok(Math.min(...times.value.map(([s, us]) => Number(s) * 1000 + Math.floor(Number(us) / 1000))));
+  }
+
+  /** The places of the asks, for each partition that they are about. */
+  #byPartition(asks: readonly Ask[]): Map<number, number[]> {
+    const found = new Map<number, number[]>();
+    for (const [place, { topic }] of asks.entries()) {
+      const { partition } = this.#states.of(topic);
+      const places = found.get(partition);
+      if (places) places.push(place);
+      else found.set(partition, [place]);
+    }
+    return found;
+  }
+
+  #headsArgs(places: readonly number[], asks: readonly Ask[]): string[] {
+    const args = [String(2 * places.length)];
+    for (const place of places) {
+      const { meta, stream } = this.#states.of(asks[place]?.topic ?? '');
       args.push(meta, stream);
     }
-    for (const { since } of asks) args.push(since === undefined ? '' : String(since));
-    return this.#connection.attempt(() => this.#heads(args) as Promise<string>);
+    for (const place of places) args.push(String(asks[place]?.since ?? ''));
+    return args;
+  }
+
+  #ask<T>(partition: number, script: RedisScript, args: string[]): Promise<Result<T>> {
+    return this.#store.run(partition, (redis, asking) => callScript(redis, script, args, asking) as Promise<T>);
   }
 
   #head(topic: string, epoch: string, seq = '0', ts = '0', first = '1', before = '0'): TopicHead {

@@ -1,26 +1,26 @@
 import type { Result } from '../../base/errors.ts';
 import type { Append, Appended, LogEvent, LogListener, TopicHead, TopicLog } from '../engine.ts';
-import type { AppendBatcher } from './append-batcher.ts';
+import type { Appender } from './append-batcher.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { LogReader } from './log-reader.ts';
 import type { Watches } from './watches.ts';
 
 /** The topic log, put together of its four parts. */
 export class RedisLog implements TopicLog {
-  readonly #batcher: AppendBatcher;
+  readonly #appender: Appender;
   readonly #reader: LogReader;
   readonly #watches: Watches;
   readonly #feed: LiveFeed;
 
-  constructor(batcher: AppendBatcher, reader: LogReader, watches: Watches, feed: LiveFeed) {
-    this.#batcher = batcher;
+  constructor(appender: Appender, reader: LogReader, watches: Watches, feed: LiveFeed) {
+    this.#appender = appender;
     this.#reader = reader;
     this.#watches = watches;
     this.#feed = feed;
   }
 
   append(event: Append): Promise<Result<Appended>> {
-    return this.#batcher.append(event);
+    return this.#appender.append(event);
   }
 
   heads(asks: readonly { topic: string; since?: number }[]): Promise<Result<{ time: number; heads: TopicHead[] }>> {

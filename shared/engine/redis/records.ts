@@ -2,12 +2,13 @@ import { assert } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/errors.ts';
 import { homeOf } from '../../topics/home.ts';
 import type { Appended, Change, Records, Stored } from '../engine.ts';
-import type { AppendBatcher } from './append-batcher.ts';
+import type { Appender } from './append-batcher.ts';
 import { AppendCall, appendHeader, type AppendSettings, type WaitingAppend } from './append-call.ts';
-import type { CommandConnection } from './connections.ts';
 import type { Keys } from './keys.ts';
 import type { LiveFeed } from './live-feed.ts';
 import { pageScript, recordsScript } from './scripts/record-reads.ts';
+import { callScript, type RedisScript } from './scripts/script.ts';
+import type { Store } from './store.ts';
 import type { TopicStates } from './topic-states.ts';
 import type { Writer } from './writer.ts';
 
@@ -17,38 +18,32 @@ export class RedisRecords implements Records {
   readonly #states: TopicStates;
   readonly #feed: LiveFeed;
   readonly #settings: AppendSettings;
-  readonly #batcher: AppendBatcher;
+  readonly #appender: Appender;
   readonly #writer: Writer;
-  readonly #connection: CommandConnection;
-  readonly #records: (args: string[]) => Promise<unknown>;
-  readonly #page: (args: string[]) => Promise<unknown>;
+  readonly #store: Store;
 
   constructor(
     keys: Keys,
     states: TopicStates,
     feed: LiveFeed,
     settings: AppendSettings,
-    batcher: AppendBatcher,
+    appender: Appender,
     writer: Writer,
-    connection: CommandConnection,
+    store: Store,
   ) {
     this.#keys = keys;
     this.#states = states;
     this.#feed = feed;
     this.#settings = settings;
-    this.#batcher = batcher;
+    this.#appender = appender;
     this.#writer = writer;
-    this.#connection = connection;
-    this.#records = connection.define(recordsScript);
-    this.#page = connection.define(pageScript);
+    this.#store = store;
   }
 
   async read(home: string, keys: readonly string[]): Promise<Result<(Stored | undefined)[]>> {
     const partition = this.#keys.partitionOf(home);
     const names = keys.map((key) => this.#keys.record(partition, home, key));
-    const answer = await this.#connection.attempt(
-      () => this.#records([String(names.length), ...names]) as Promise<(string | null)[]>,
-    );
+    const answer = await this.#ask<(string | null)[]>(partition, recordsScript, [String(names.length), ...names]);
     if (!answer.ok) return answer;
     return ok(
       keys.map((_, i) => {
@@ -63,14 +58,14 @@ export class RedisRecords implements Records {
     list: string,
     range: { cursor?: string; limit: number; reverse?: boolean },
   ): Promise<Result<{ keys: string[]; cursor?: string }>> {
-    const name = this.#keys.rankedList(this.#keys.partitionOf(home), home, list);
-    const args = ['1', name, String(range.limit + 1), range.reverse ? '1' : ''];
+    const partition = this.#keys.partitionOf(home);
+    const args = ['1', this.#keys.rankedList(partition, home, list), String(range.limit + 1), range.reverse ? '1' : ''];
     if (range.cursor !== undefined) {
       const place = /^(-?[0-9][0-9.e+-]*):(.*)$/s.exec(range.cursor);
       if (!place || Number.isNaN(Number(place[1]))) return fail('bad_request', 'this cursor is not from a page before');
       args.push(place[1] ?? '', place[2] ?? '');
     }
-    const answer = await this.#connection.attempt(() => this.#page(args) as Promise<string[]>);
+    const answer = await this.#ask<string[]>(partition, pageScript, args);
     if (!answer.ok) return answer;
     const keys: string[] = [];
     for (let i = 0; i < answer.value.length && keys.length < range.limit; i += 2) keys.push(answer.value[i] ?? '');
@@ -110,21 +105,28 @@ export class RedisRecords implements Records {
     const call = new AppendCall(this.#keys, waiting, true);
     call.encode(keys, args);
     keys[0] = String(keys.length - 1);
-    return this.#send(call, keys.concat(args), results);
+    return this.#send(partition, call, keys.concat(args), results);
+  }
+
+  #ask<T>(partition: number, script: RedisScript, args: string[]): Promise<Result<T>> {
+    return this.#store.run(partition, (redis, asking) => callScript(redis, script, args, asking) as Promise<T>);
   }
 
   async #send(
+    partition: number,
     call: AppendCall,
     args: string[],
     results: Promise<Result<Appended>>[],
   ): Promise<Result<{ appended: Appended[] }>> {
     const send = async (): Promise<Result<string>> => {
       const serial = this.#feed.sent(call.topics);
-      const answer = await this.#writer.commit(args);
+      const answer = await this.#writer.commit(partition, args);
       this.#feed.answered(serial, call.topics);
       return answer;
     };
-    const answer = await (results.length === 0 ? this.#writer.commit(args) : this.#batcher.inTurn(send));
+    const answer = await (results.length === 0
+      ? this.#writer.commit(partition, args)
+      : this.#appender.inTurn(partition, send));
     if (!answer.ok) return answer;
     if (answer.value === '!') return fail('conflict', 'a record is at another rev');
     if (answer.value === '!!') return fail('conflict', 'a topic is sealed, or has seen a higher fence');

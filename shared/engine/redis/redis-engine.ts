@@ -1,20 +1,31 @@
+import { shortId } from '../../base/ids.ts';
+import type { RedisPlace } from '../../config/redis-url.ts';
 import type { Engine } from '../engine.ts';
-import { AppendBatcher } from './append-batcher.ts';
-import { CommandConnection, type ServerInfo } from './connections.ts';
+import { AppendBatcher, type Appender, type Waitlist } from './append-batcher.ts';
+import { AppendLanes } from './append-lanes.ts';
+import type { ChannelHooks, Channels } from './channels.ts';
+import { ClusterMap } from './cluster-map.ts';
+import { ClusterStore } from './cluster-store.ts';
+import { ClusterSubscriber } from './cluster-subscriber.ts';
+import { CommandConnection, type CommandHooks } from './connections.ts';
 import { RedisCounters } from './counters.ts';
 import { Keys } from './keys.ts';
 import { RedisLeases } from './leases.ts';
 import { LiveFeed } from './live-feed.ts';
 import { RedisLog } from './log.ts';
 import { LogReader } from './log-reader.ts';
+import { redisPlace, serverTarget } from './open.ts';
 import { RedisRecords } from './records.ts';
+import { ServerIdentity, warnOfEviction } from './server-checks.ts';
 import { RedisSignals } from './signals.ts';
+import { OneServer, type Store } from './store.ts';
+import { Subscriber } from './subscriber.ts';
 import { TopicStates } from './topic-states.ts';
 import { Watches } from './watches.ts';
 import { Writer } from './writer.ts';
 
 export interface RedisEngineOptions {
-  /** `redis://[user:password@]host[:port][/db]`, `rediss:` for TLS. */
+  /** One server, a cluster or sentinels: see shared/config/redis-url.ts. */
   url: string;
   /** Events kept per topic, unless an append says otherwise. */
   historySize: number;
@@ -35,36 +46,42 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
   const states = new TopicStates(keys);
   const feed = new LiveFeed(states);
   const identity = new ServerIdentity(onWarning, () => feed.disturbed());
-  const writes = new CommandConnection(url, { warn: onWarning, connected: (info) => identity.met(info) });
-  const reads = new CommandConnection(url, { warn: onWarning, connected: (info) => identity.met(info) });
+  const hooks = { warn: onWarning, connected: identity.met.bind(identity) };
+  const redis = open(redisPlace(url), keys, hooks);
+  const writes = redis.store();
+  const reads = redis.store();
   const writer = new Writer(writes, minReplicas);
-  const batcher = new AppendBatcher(keys, states, feed, options, (args) => writer.append(args));
-  const watches = new Watches(url, keys, feed);
-  const signals = new RedisSignals(url, reads, keys);
+  const batcher = (partition: number, waitlist?: Waitlist): AppendBatcher =>
+    new AppendBatcher(keys, states, feed, options, (args) => writer.append(partition, args), waitlist, writes.sharded);
+  const appender = writes.sharded ? lanes(states, partitions, batcher) : batcher(0);
+  const watches = new Watches(keys, feed, redis.channels);
+  const signals = new RedisSignals(keys, reads, redis.channels);
 
   const stop = (): void => {
-    batcher.stop();
+    appender.stop();
     watches.stop();
     signals.stop();
     writes.stop();
     reads.stop();
+    redis.map?.stop();
   };
 
   return {
-    log: new RedisLog(batcher, new LogReader(reads, keys, states), watches, feed),
-    records: new RedisRecords(keys, states, feed, options, batcher, writer, reads),
+    log: new RedisLog(appender, new LogReader(reads, keys, states), watches, feed),
+    records: new RedisRecords(keys, states, feed, options, appender, writer, reads),
     leases: new RedisLeases(reads, keys),
     signals,
     counters: new RedisCounters(reads, keys),
     async start() {
       try {
+        await redis.map?.start();
         await writes.start();
         await Promise.all([reads.start(), watches.start(), signals.start()]);
       } catch (error) {
         stop();
         throw error;
       }
-      batcher.start();
+      appender.start();
       await warnOfEviction(reads, onWarning);
     },
     stop: () => Promise.resolve(stop()),
@@ -72,35 +89,40 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
   };
 }
 
-/** Another server at the same address (a restart, a failover) means that nothing known of the live events holds. */
-class ServerIdentity {
-  readonly #warn: (message: string) => void;
-  readonly #changed: () => void;
-  #runId = '';
-
-  constructor(warn: (message: string) => void, changed: () => void) {
-    this.#warn = warn;
-    this.#changed = changed;
-  }
-
-  met({ runId, version }: ServerInfo): void {
-    if (this.#runId === '' && !atLeast62(version))
-      this.#warn(`Redis ${version} is older than 6.2, the oldest supported`);
-    if (this.#runId !== '' && this.#runId !== runId) this.#changed();
-    this.#runId = runId;
-  }
+function lanes(
+  states: TopicStates,
+  partitions: number,
+  batcher: (partition: number, waitlist: Waitlist) => Appender,
+): Appender {
+  const waitlist = { events: 0, bytes: 0 };
+  return new AppendLanes(
+    states,
+    Array.from({ length: partitions }, (_, partition) => batcher(partition, waitlist)),
+  );
 }
 
-function atLeast62(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 6 || (major === 6 && minor >= 2);
+interface Access {
+  readonly map?: ClusterMap;
+  store(): Store;
+  channels(this: void, hooks: ChannelHooks): Channels;
 }
 
-async function warnOfEviction(connection: CommandConnection, warn: (message: string) => void): Promise<void> {
-  const answer = await connection.attempt((redis) => redis.config('GET', 'maxmemory-policy'));
-  const policy = answer.ok ? (answer.value as string[])[1] : undefined;
-  if (policy === undefined) warn('Redis does not tell its maxmemory-policy; it must be noeviction');
-  else if (policy !== 'noeviction') {
-    warn(`Redis has maxmemory-policy ${policy}: with anything but noeviction it may throw away topics and runs`);
+/** The one place that knows whether there is one server or many. */
+function open(place: RedisPlace, keys: Keys, hooks: CommandHooks): Access {
+  if (place.kind === 'cluster') {
+    const map = new ClusterMap(
+      place,
+      Array.from({ length: keys.partitions }, (_, partition) => keys.slotOf(partition)),
+    );
+    return {
+      map,
+      store: () => new ClusterStore(place, map, hooks),
+      channels: (listener) => new ClusterSubscriber(place, map, keys, listener),
+    };
   }
+  const target = serverTarget(place);
+  return {
+    store: () => new OneServer(new CommandConnection(target, hooks), keys.partitions),
+    channels: (listener) => new Subscriber(target, () => keys.ownChannel(0, shortId()), listener),
+  };
 }

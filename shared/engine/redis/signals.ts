@@ -1,8 +1,8 @@
 import { fail, ok, type Result } from '../../base/errors.ts';
 import type { Signals } from '../engine.ts';
-import type { CommandConnection } from './connections.ts';
+import type { ChannelHooks, Channels } from './channels.ts';
 import type { Keys } from './keys.ts';
-import { Subscriber } from './subscriber.ts';
+import type { Store } from './store.ts';
 
 type Handler = (payload: string) => void;
 
@@ -12,33 +12,36 @@ const maxUnderWay = 10_000;
 /** Signals have a connection of their own: a cancel must not queue behind a flood of events. */
 export class RedisSignals implements Signals {
   readonly #keys: Keys;
-  readonly #connection: CommandConnection;
-  readonly #subscriber: Subscriber;
+  readonly #store: Store;
+  readonly #channels: Channels;
   readonly #handlers = new Map<string, Set<Handler>>();
   #underWay = 0;
 
-  constructor(url: string, connection: CommandConnection, keys: Keys) {
+  constructor(keys: Keys, store: Store, open: (hooks: ChannelHooks) => Channels) {
     this.#keys = keys;
-    this.#connection = connection;
-    this.#subscriber = new Subscriber(url, (id) => keys.ownChannel(id), {
+    this.#store = store;
+    this.#channels = open({
       message: (channel, payload) => this.#message(channel.toString(), payload.toString()),
       restored: () => undefined,
     });
   }
 
   start(): Promise<void> {
-    return this.#subscriber.start();
+    return this.#channels.start();
   }
 
   stop(): void {
-    this.#subscriber.stop();
+    this.#channels.stop();
   }
 
   send(name: string, payload: string): void {
     if (this.#underWay >= maxUnderWay) return;
     this.#underWay++;
-    void this.#connection
-      .attempt((redis) => redis.publish(this.#keys.signalChannel(name), payload))
+    const channel = this.#keys.signalChannel(name);
+    void this.#store
+      .run(this.#keys.partitionOf(name), (redis) =>
+        this.#store.sharded ? redis.spublish(channel, payload) : redis.publish(channel, payload),
+      )
       .then(() => this.#underWay--);
   }
 
@@ -53,9 +56,9 @@ export class RedisSignals implements Signals {
       handlers.delete(entry);
       if (handlers.size > 0 || this.#handlers.get(channel) !== handlers) return;
       this.#handlers.delete(channel);
-      this.#subscriber.remove([channel]);
+      this.#channels.remove([channel]);
     };
-    if (await this.#subscriber.add([channel])) return ok(off);
+    if (await this.#channels.add([channel])) return ok(off);
     off();
     return fail('unavailable');
   }

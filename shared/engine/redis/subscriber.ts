@@ -1,69 +1,74 @@
-import type { Redis } from 'ioredis';
 import { shortId } from '../../base/ids.ts';
-import { openOnce, tearDown } from './connections.ts';
+import { ChannelConnection } from './channel-connection.ts';
+import type { ChannelHooks, Channels } from './channels.ts';
 import { Liveness } from './liveness.ts';
+import type { RedisTarget } from './open.ts';
 
-export interface SubscriberHooks {
-  message(channel: Buffer, payload: Buffer): void;
-  /** All channels are subscribed again after the connection fell: what came in between is lost. */
-  restored(): void;
+export interface SubscriberHooks extends ChannelHooks {
+  /** The connection fell. */
+  lost?(): void;
 }
 
-/** A server that gets thousands of names in one command stops serving others meanwhile. */
-const maxChannels = 512;
-/** A channel is given up this long after its last user, so that coming and going costs nothing. */
+/** A channel is given up this long after its last user. */
 const lingerMs = 3000;
 
 /**
  * One connection that holds the channels asked for, whatever happens to it: it is probed, remade when it falls, and
- * subscribed again. In a cluster it would hold SSUBSCRIBEs; the names carry the tags that need.
+ * subscribed again.
  */
-export class Subscriber {
-  readonly #url: string;
-  readonly #own: string;
-  readonly #ownName: Buffer;
+export class Subscriber implements Channels {
+  readonly #target: RedisTarget;
+  readonly #ownChannel: () => string;
   readonly #hooks: SubscriberHooks;
   readonly #wanted = new Set<string>();
   /** On this connection: true once confirmed, a promise until then. */
   readonly #subscribed = new Map<string, true | Promise<boolean>>();
   readonly #leaving = new Map<string, NodeJS.Timeout | undefined>();
-  readonly #marks = new Map<string, () => void>();
+  readonly #marks = new Map<string, (passed: boolean) => void>();
   #gathering: { channels: string[]; done: Promise<boolean> } | undefined;
-  #redis: Redis | undefined;
+  #connection: ChannelConnection | undefined;
+  #opening: ChannelConnection | undefined;
+  #own = '';
+  #ownName = Buffer.alloc(0);
+  #phase: boolean;
   #liveness: Liveness | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #stopped = false;
 
-  constructor(url: string, ownChannel: (id: string) => string, hooks: SubscriberHooks) {
-    this.#url = url;
-    this.#own = ownChannel(shortId());
-    this.#ownName = Buffer.from(this.#own);
+  /** `ownChannel` names a channel of this connection alone. */
+  constructor(target: RedisTarget, ownChannel: () => string, hooks: SubscriberHooks, phase = false) {
+    this.#target = target;
+    this.#ownChannel = ownChannel;
     this.#hooks = hooks;
+    this.#phase = phase;
   }
 
   async start(): Promise<void> {
     await this.#open();
   }
 
+  /** As `start`, for somebody who does not wait: `restored` follows. */
+  begin(channels: readonly string[]): void {
+    for (const channel of channels) this.#wanted.add(channel);
+    this.#reopenLater(0);
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    for (const timer of this.#leaving.values()) clearTimeout(timer);
-    this.#leaving.clear();
     this.#close();
   }
 
   ready(): boolean {
-    return this.#redis !== undefined;
+    return this.#connection !== undefined;
   }
 
-  /** True once all of them are confirmed; false when the connection fell, and then `restored` follows. */
   async add(channels: readonly string[]): Promise<boolean> {
     const waits = new Set<Promise<boolean>>();
     for (const channel of channels) {
       this.#wanted.add(channel);
-      this.#stay(channel);
+      this.#leaving.delete(channel);
       const state = this.#subscribed.get(channel) ?? this.#gather(channel);
       if (state !== true) waits.add(state);
     }
@@ -71,7 +76,6 @@ export class Subscriber {
     return true;
   }
 
-  /** Not at once: see `lingerMs`. */
   remove(channels: readonly string[]): void {
     const gone = channels.filter((channel) => this.#wanted.delete(channel));
     if (gone.length === 0 || this.#stopped) return;
@@ -80,37 +84,33 @@ export class Subscriber {
     for (const channel of gone) this.#leaving.set(channel, timer);
   }
 
-  /** Runs `passed` at an exact place in the stream of messages: behind all that were published before now. */
-  mark(passed: () => void): Promise<boolean> {
-    const redis = this.#redis;
-    if (!redis) return Promise.resolve(false);
+  mark(phase: boolean): Promise<boolean> {
+    const connection = this.#connection;
+    if (!connection) return Promise.resolve(false);
     const name = `mark ${shortId()}`;
     return new Promise((resolve) => {
-      const lost = (): void => {
+      this.#marks.set(name, (passed) => {
         this.#marks.delete(name);
-        resolve(false);
-      };
-      this.#marks.set(name, () => {
-        this.#marks.delete(name);
-        redis.off('end', lost);
-        passed();
-        resolve(true);
+        if (passed) this.#phase = phase;
+        resolve(passed);
       });
-      redis.once('end', lost);
       // Without an answer nobody knows where the mark is; on a new connection the question is put again.
-      redis.publish(this.#own, name).catch(() => this.#fell(redis));
+      connection.publish(this.#own, name).catch(() => this.#fell(connection));
     });
   }
 
-  #stay(channel: string): void {
-    this.#leaving.delete(channel);
+  /** The other channels are somebody else's from now on. Nothing that is on its way here may come behind theirs. */
+  keepOnly(mine: (channel: string) => boolean): void {
+    for (const channel of this.#wanted) if (!mine(channel)) this.#wanted.delete(channel);
+    if (this.#stopped) return;
+    this.#close();
+    this.#reopenLater(0);
   }
 
   #leave(channels: string[]): void {
-    const due = channels.filter((channel) => this.#leaving.delete(channel) && this.#subscribed.delete(channel));
-    for (let i = 0; i < due.length; i += maxChannels) {
-      this.#redis?.unsubscribe(...due.slice(i, i + maxChannels)).catch(() => undefined);
-    }
+    this.#connection?.unsubscribe(
+      channels.filter((name) => this.#leaving.delete(name) && this.#subscribed.delete(name)),
+    );
   }
 
   #gather(channel: string): Promise<boolean> {
@@ -128,98 +128,92 @@ export class Subscriber {
   }
 
   async #subscribe(channels: readonly string[]): Promise<boolean> {
-    const redis = this.#redis;
-    if (!redis) {
+    const connection = this.#connection;
+    if (!connection) {
       for (const channel of channels) this.#subscribed.delete(channel);
       return false;
     }
-    if (!(await this.#subscribeOn(redis, channels))) {
-      this.#fell(redis);
+    if (!(await connection.subscribe(channels))) {
+      this.#fell(connection);
       return false;
     }
+    if (this.#connection !== connection) return false;
     for (const channel of channels) if (this.#subscribed.has(channel)) this.#subscribed.set(channel, true);
-    return this.#redis === redis;
+    return true;
   }
 
-  async #subscribeOn(redis: Redis, channels: readonly string[]): Promise<boolean> {
+  /** False when it was given up on the way, because of `stop` or `keepOnly`. */
+  async #open(): Promise<boolean> {
+    const connection = new ChannelConnection(this.#target, {
+      message: (channel, payload) => this.#message(channel, payload),
+      ended: () => this.#fell(connection),
+    });
+    this.#opening = connection;
+    const own = this.#ownChannel();
+    this.#own = own;
+    this.#ownName = Buffer.from(own);
     try {
-      for (let i = 0; i < channels.length; i += maxChannels) {
-        await redis.subscribe(...channels.slice(i, i + maxChannels));
+      await connection.connect();
+      // What is asked for while these are being confirmed waits in the set and is taken in the next round.
+      for (let missing = [own, ...this.#wanted]; missing.length > 0;) {
+        if (!(await connection.subscribe(missing))) throw new Error('the subscriptions were not confirmed');
+        if (this.#opening !== connection) return false;
+        for (const channel of missing) this.#subscribed.set(channel, true);
+        missing = [...this.#wanted].filter((channel) => this.#subscribed.get(channel) !== true);
       }
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  async #open(): Promise<void> {
-    const redis = openOnce(this.#url);
-    redis.on('error', () => undefined);
-    redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => this.#message(channel, payload));
-    try {
-      await redis.connect();
-      await redis.subscribe(this.#own);
     } catch (error) {
-      tearDown(redis);
+      if (this.#opening !== connection) return false;
+      this.#close();
       throw error;
     }
-    // What is asked for while these are being confirmed waits in the set and is taken in the next round.
-    for (let missing = [...this.#wanted]; missing.length > 0;) {
-      if (!(await this.#subscribeOn(redis, missing))) {
-        tearDown(redis);
-        throw new Error('the subscriptions were not confirmed');
-      }
-      for (const channel of missing) this.#subscribed.set(channel, true);
-      missing = [...this.#wanted].filter((channel) => this.#subscribed.get(channel) !== true);
-    }
-    if (this.#stopped) return tearDown(redis);
-    this.#redis = redis;
+    this.#opening = undefined;
+    this.#connection = connection;
     this.#failures = 0;
-    redis.once('end', () => this.#fell(redis));
-    if (redis.status === 'end') return this.#fell(redis);
     this.#liveness = new Liveness(
-      (probe) => redis.publish(this.#own, probe),
-      () => this.#fell(redis),
+      (probe) => connection.publish(own, probe),
+      () => this.#fell(connection),
     );
+    return true;
   }
 
   #message(channel: Buffer, payload: Buffer): void {
     this.#liveness?.heard();
-    if (!channel.equals(this.#ownName)) return this.#hooks.message(channel, payload);
+    if (!channel.equals(this.#ownName)) return this.#hooks.message(channel, payload, this.#phase);
     const text = payload.toString();
     this.#liveness?.probe(text);
-    this.#marks.get(text)?.();
+    this.#marks.get(text)?.(true);
   }
 
-  #fell(redis: Redis): void {
-    if (this.#redis !== redis) return;
+  #fell(connection: ChannelConnection): void {
+    if (this.#connection !== connection) return;
     this.#close();
+    this.#hooks.lost?.();
     if (!this.#stopped) this.#reopenLater();
   }
 
   #close(): void {
-    const redis = this.#redis;
-    this.#redis = undefined;
+    const connection = this.#connection ?? this.#opening;
+    this.#connection = undefined;
+    this.#opening = undefined;
     this.#liveness?.stop();
     this.#subscribed.clear();
-    if (!redis) return;
-    redis.removeAllListeners('messageBuffer');
-    tearDown(redis);
+    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    this.#leaving.clear();
+    for (const mark of this.#marks.values()) mark(false);
+    connection?.close();
   }
 
-  #reopenLater(): void {
-    const delay = Math.min(50 * 2 ** Math.min(this.#failures++, 5), 1000);
+  #reopenLater(delay = Math.min(50 * 2 ** Math.min(this.#failures++, 5), 1000)): void {
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.#reopen(), delay);
   }
 
   async #reopen(): Promise<void> {
     try {
-      await this.#open();
+      if (await this.#open()) this.#hooks.restored();
     } catch {
-      this.#subscribed.clear();
+      this.#hooks.lost?.();
       if (!this.#stopped) this.#reopenLater();
-      return;
     }
-    if (this.#redis) this.#hooks.restored();
   }
 }

@@ -1,40 +1,47 @@
 import { fail, ok, type Result } from '../../base/errors.ts';
-import type { CommandConnection } from './connections.ts';
 import { appendScript } from './scripts/append.ts';
 import { commitScript } from './scripts/commit.ts';
+import { callScript, type RedisScript } from './scripts/script.ts';
+import type { Store } from './store.ts';
 
 /** Short enough that two calls in a row, and what waits behind them, are answered within 5 s. */
 const replicasTimeoutMs = 1000;
 
 /**
- * The connection that changes topics and records, and nothing else: what waits for replicas (WAIT holds up its whole
- * connection) or reads a lot does not stand in its way. All appends share it, so they are answered in the order sent.
+ * What changes topics and records, on connections for nothing else: what waits for replicas (WAIT holds up its whole
+ * connection) or reads a lot does not stand in its way. All appends to a partition share one, so they are answered in
+ * the order sent.
  */
 export class Writer {
-  readonly #connection: CommandConnection;
+  readonly #store: Store;
   readonly #minReplicas: number;
-  readonly #append: (args: string[]) => Promise<unknown>;
-  readonly #commit: (args: string[]) => Promise<unknown>;
+  readonly #append: RedisScript;
+  readonly #commit: RedisScript;
 
-  constructor(connection: CommandConnection, minReplicas: number) {
-    this.#connection = connection;
+  constructor(store: Store, minReplicas: number) {
+    this.#store = store;
     this.#minReplicas = minReplicas;
-    this.#append = connection.define(appendScript);
-    this.#commit = connection.define(commitScript);
+    this.#append = appendScript(store.sharded);
+    this.#commit = commitScript(store.sharded);
   }
 
-  append(args: string[]): Promise<Result<string>> {
-    return this.#run(this.#append, args);
+  append(partition: number, args: string[]): Promise<Result<string>> {
+    return this.#run(partition, this.#append, args);
   }
 
-  commit(args: string[]): Promise<Result<string>> {
-    return this.#run(this.#commit, args);
+  commit(partition: number, args: string[]): Promise<Result<string>> {
+    return this.#run(partition, this.#commit, args);
   }
 
-  async #run(script: (args: string[]) => Promise<unknown>, args: string[]): Promise<Result<string>> {
-    if (this.#minReplicas === 0) return this.#connection.attempt(() => script(args) as Promise<string>);
-    const pair = await this.#connection.attempt((redis) =>
-      Promise.all([script(args) as Promise<string>, redis.wait(this.#minReplicas, replicasTimeoutMs)]),
+  async #run(partition: number, script: RedisScript, args: string[]): Promise<Result<string>> {
+    if (this.#minReplicas === 0) {
+      return this.#store.run(partition, (redis, asking) => callScript(redis, script, args, asking) as Promise<string>);
+    }
+    const pair = await this.#store.run(partition, (redis, asking) =>
+      Promise.all([
+        callScript(redis, script, args, asking) as Promise<string>,
+        redis.wait(this.#minReplicas, replicasTimeoutMs),
+      ]),
     );
     if (!pair.ok) return pair;
     const [answer, replicas] = pair.value;

@@ -30,7 +30,7 @@ import { metaPattern } from './meta.ts';
  *
  * In a cluster each partition is a call of its own and PUBLISH becomes SPUBLISH (both channels carry the partition's tag).
  */
-export const appendPrelude = `
+export const appendPrelude = (publish: 'PUBLISH' | 'SPUBLISH'): string => `
 local call, try = redis.call, redis.pcall
 local format, concat, match, find = string.format, table.concat, string.match, string.find
 ${metaPattern}
@@ -165,11 +165,11 @@ local function appendAll(k, a, dry)
         if refused then return false end
       end
       if block then
-        call('PUBLISH', channels .. topic, block)
+        call('${publish}', channels .. topic, block)
         blocks[#blocks + 1] = block
       end
     end
-    if blocks[1] then call('PUBLISH', channel, blocks[2] and concat(blocks, '\\n') or blocks[1]) end
+    if blocks[1] then call('${publish}', channel, blocks[2] and concat(blocks, '\\n') or blocks[1]) end
   end
   return dry or out
 end

@@ -10,9 +10,9 @@ import type { RedisScript } from './script.ts';
  * Result      one string: the time of the call and the tokens, separated by spaces. One bulk reply is parsed several
  *             times faster than an array of small ones.
  */
-export const appendScript: RedisScript = {
+export const appendScript = (sharded: boolean): RedisScript => ({
   name: 'awAppend',
-  lua: `${appendPrelude}
+  lua: `${appendPrelude(sharded ? 'SPUBLISH' : 'PUBLISH')}
 return nowText .. ' ' .. table.concat(appendAll(1, 5, false), ' ')
 `,
-};
+});

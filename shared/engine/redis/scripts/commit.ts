@@ -11,9 +11,9 @@ import type { RedisScript } from './script.ts';
  * KEYS        a record for each expect, put and delete, a list for each rank, then the keys of the appends
  * Result      one string: the time and the tokens of the appends; '!' a record is at another rev; '!!' an append is refused
  */
-export const commitScript: RedisScript = {
+export const commitScript = (sharded: boolean): RedisScript => ({
   name: 'awCommit',
-  lua: `${appendPrelude}
+  lua: `${appendPrelude(sharded ? 'SPUBLISH' : 'PUBLISH')}
 local expects, puts, dels, ranks = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 for i = 1, expects do
   if (tonumber(call('HGET', KEYS[i], 'r')) or 0) ~= tonumber(ARGV[8 + i]) then return '!' end
@@ -36,4 +36,4 @@ for i = 1, ranks do
 end
 return nowText .. ' ' .. table.concat(appendAll(appendKeys, appendArgs, false), ' ')
 `,
-};
+});
