@@ -59,7 +59,7 @@ export class Delivery {
       case 'repeated':
         return false;
       case 'renumbered':
-        this.#emitter.emit('gap', { topic, reason: 'epoch', epoch });
+        this.#emitter.emit('gap', { topic, reason: 'epoch', epoch, ...(seq > 1 ? { from: 1, to: seq - 1 } : {}) });
         return true;
       case 'hole': {
         const from = (this.#positions.get(topic)?.seq ?? 0) + 1;

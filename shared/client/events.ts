@@ -30,7 +30,7 @@ export interface Gap {
   readonly topic: string;
   /**
    * `not_kept`: the server has not kept all that came meanwhile. `missing`: a number was jumped over. `epoch`: the
-   * numbering changed meanwhile. `forgotten`: more topics than this client remembers.
+   * numbering changed meanwhile, and it is not known what came under the old one. `forgotten`: more topics than this client remembers.
    */
   readonly reason: 'not_kept' | 'missing' | 'epoch' | 'forgotten';
   readonly epoch?: string;

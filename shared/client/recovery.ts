@@ -60,10 +60,10 @@ export class Recovery {
     const seen = this.#positions.get(name);
     if (said.recovered === false) {
       const stood = seen ?? (typeof entry.since === 'object' && 'seq' in entry.since ? entry.since : undefined);
-      if (stood && stood.epoch !== epoch) gaps.push({ topic: name, reason: 'epoch', epoch });
-      else if (stood && stood.seq < before)
-        gaps.push({ topic: name, reason: 'not_kept', epoch, from: stood.seq + 1, to: before });
-      else gaps.push({ topic: name, reason: 'not_kept' });
+      // The position of a topic that was never used is one in every numbering.
+      if (stood && stood.epoch !== epoch && stood.epoch !== '')
+        gaps.push({ topic: name, reason: 'epoch', epoch, ...numbers(1, before) });
+      else gaps.push({ topic: name, reason: 'not_kept', epoch, ...(stood ? numbers(stood.seq + 1, before) : {}) });
       // So that the hole which was told of just now is not found once more with the next event.
       if (seen && (seen.epoch !== epoch || seen.seq < before))
         this.#positions.place(name, { epoch, seq: before, ts: seen.ts, loose: true });
@@ -74,4 +74,8 @@ export class Recovery {
       this.#positions.place(name, { epoch, seq: before, ts: time, loose: false });
     else if (entry.since === 'latest') entry.since = { time };
   }
+}
+
+function numbers(from: number, to: number): { from: number; to: number } | object {
+  return from > to ? {} : { from, to };
 }
