@@ -136,8 +136,8 @@ describe('two gateways on one Redis deliver exactly once and in order', () => {
         killed = true;
         await second!.kill();
         made.ports.splice(0, 2, first!.port);
-        for (const follower of made.followers) if (follower.client?.closed) await follower.reconnect();
       }
+      for (const follower of made.followers) if (follower.client?.closed) await follower.reconnect();
       await turn(made);
     });
     expect(killed).toBe(true);

@@ -70,8 +70,14 @@ export class Follower {
     return count;
   }
 
+  /** Comes back by itself when the gateway has gone. */
   async reach(count: number): Promise<void> {
-    await this.client!.until(() => this.count() >= count, `${this.names.join(' ')} in ${this.format}: ${count} events`);
+    const what = `${this.names.join(' ')} in ${this.format}: ${count} events`;
+    while (this.count() < count) {
+      const client = this.client!;
+      await client.until(() => this.count() >= count || client.closed !== undefined, what);
+      if (client.closed) await this.reconnect();
+    }
   }
 
   #ask(topic: string): string | { topic: string; since: unknown } {
