@@ -36,7 +36,8 @@ export async function startCluster(options: RedisClusterOptions = {}): Promise<R
     await at(master).call('CLUSTER', 'ADDSLOTSRANGE', first!, last! - 1);
     await at(master).call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
   }
-  for (const server of all) await at(masters[0]).cluster('MEET', '127.0.0.1', server.port);
+  // Each with each: left to their gossip they would need seconds to hear of one another.
+  for (const server of all) for (const other of all) await at(server).cluster('MEET', '127.0.0.1', other.port);
   await everyone(all, async (server) => {
     return /cluster_known_nodes:(\d+)/.exec(String(await at(server).cluster('INFO')))?.[1] === String(all.length);
   });
@@ -52,7 +53,7 @@ export async function startCluster(options: RedisClusterOptions = {}): Promise<R
     masters,
     replicas,
     async owner(slot) {
-      const ranges = (await at(masters[0]).cluster('SLOTS')) as [number, number, [string, number]][];
+      const ranges = (await at(masters[0]).cluster('SLOTS')) as unknown as [number, number, [string, number]][];
       const port = ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][1];
       return masters.findIndex((master) => master.port === port);
     },

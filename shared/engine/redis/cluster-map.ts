@@ -99,10 +99,10 @@ export class ClusterMap {
   async #ask(address: string): Promise<SlotRange[] | undefined> {
     if (this.#scout?.address !== address) this.#dismiss();
     const redis = this.#scout?.redis ?? openOnce({ ...nodeTarget(this.#place, address), timeoutMs: answerMs });
-    redis.on('error', ignore);
     try {
       if (!this.#scout) {
         this.#scout = { address, redis };
+        redis.on('error', () => undefined);
         await redis.connect();
         const version = /^redis_version:(\d+)/m.exec(await redis.info('server'))?.[1];
         if (Number(version) < 7) throw new Error('no sharded channels before 7.0');
@@ -145,5 +145,3 @@ export class ClusterMap {
 
 /** first slot, last slot, master, replicas; a node is host, port, id. */
 type SlotRange = [number, number, [string | null, number, string], ...unknown[]];
-
-function ignore(): void {}

@@ -30,7 +30,7 @@ export class CommandConnection {
   constructor(target: RedisTarget, hooks: CommandHooks) {
     this.#hooks = hooks;
     this.#target = target;
-    this.#redis = openForGood(target);
+    this.#redis = openForGood(target, () => this.#met);
     this.#redis.on('error', (error: Error) => (this.#lastError = error.message));
     this.#redis.on('ready', () => void this.#greet());
     this.#redis.on('close', () => {

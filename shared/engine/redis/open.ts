@@ -7,11 +7,26 @@ import { allScripts } from './scripts/all.ts';
  * and so append twice. Each of its nodes is a server of its own here (cluster-store.ts, cluster-subscriber.ts).
  */
 
+export type RedisAddress = Pick<
+  RedisOptions,
+  | 'host'
+  | 'port'
+  | 'db'
+  | 'username'
+  | 'password'
+  | 'tls'
+  | 'sentinels'
+  | 'name'
+  | 'sentinelCommandTimeout'
+  | 'enableTLSForSentinelMode'
+  | 'sentinelTLS'
+>;
+
 /** One server: at an address, or where sentinels say that the master is. */
 export interface RedisTarget {
   /** For messages to people; holds no secret. */
   readonly where: string;
-  readonly options: RedisOptions;
+  readonly options: RedisAddress;
   /** A node of a cluster: channels are sharded. */
   readonly sharded: boolean;
   /** How long to wait for an answer, where it is not the usual time. */
@@ -32,7 +47,7 @@ export function redisPlace(url: string): RedisPlace {
 
 export function serverTarget(place: RedisPlace): RedisTarget {
   const where = place.addresses.map(({ host, port }) => `${host}:${port}`).join(',');
-  return { where, options: redisOptions(place), sharded: false };
+  return { where, options: redisAddress(place), sharded: false };
 }
 
 export function nodeTarget(place: RedisPlace, address: string): RedisTarget {
@@ -42,8 +57,8 @@ export function nodeTarget(place: RedisPlace, address: string): RedisTarget {
 }
 
 /** Where the server is, as options that any user of ioredis takes: a queue needs others of its own besides. */
-export function redisOptions(place: RedisPlace): RedisOptions {
-  const options: RedisOptions = { ...credentials(place), db: place.db };
+export function redisAddress(place: RedisPlace): RedisAddress {
+  const options: RedisAddress = { ...credentials(place), db: place.db };
   if (place.kind === 'server') return Object.assign(options, place.addresses[0]);
   // A sentinel that is frozen must not hold up the next one's answer.
   Object.assign(options, { sentinels: place.addresses, name: place.master, sentinelCommandTimeout: 1000 });
@@ -51,8 +66,8 @@ export function redisOptions(place: RedisPlace): RedisOptions {
   return options;
 }
 
-function credentials({ username, password, tls }: RedisPlace): RedisOptions {
-  const options: RedisOptions = {};
+function credentials({ username, password, tls }: RedisPlace): RedisAddress {
+  const options: RedisAddress = {};
   if (username !== undefined) options.username = username;
   if (password !== undefined) options.password = password;
   if (tls) options.tls = {};
@@ -63,15 +78,25 @@ export function timeoutOf(target: RedisTarget): number {
   return target.timeoutMs ?? (target.sharded ? commandTimeoutMs.node : commandTimeoutMs.server);
 }
 
-/** It comes back by itself, with sentinels wherever the master is by then. */
-export function openForGood(target: RedisTarget): Redis {
-  return open(target, (times) => Math.min(50 * 2 ** Math.min(times - 1, 5), 1000));
+/**
+ * It comes back by itself, with sentinels wherever the master is by then. ioredis counts on along its list of sentinels,
+ * finds its end when it comes back, and gives up for good unless told to begin again; `met` says when that is right.
+ */
+export function openForGood(target: RedisTarget, met: () => boolean): Redis {
+  const delay = (times: number): number => Math.min(50 * 2 ** Math.min(times - 1, 5), 1000);
+  return open(target, delay, (times) => (met() ? delay(times) : null));
 }
 
 /** A subscriber's connection has one life: whoever uses it opens the next, and so knows exactly what is subscribed. */
 export function openOnce(target: RedisTarget): Redis {
-  return open(target, () => null);
+  return open(target, giveUp, giveUp);
 }
+
+function giveUp(): null {
+  return null;
+}
+
+type RetryStrategy = (times: number) => number | null;
 
 /** `disconnect` alone waits for the other side to close too; a frozen server never does. */
 export function tearDown(redis: Redis, reconnect = false): void {
@@ -79,13 +104,13 @@ export function tearDown(redis: Redis, reconnect = false): void {
   redis.stream?.destroy();
 }
 
-function open(target: RedisTarget, retryStrategy: (times: number) => number | null): Redis {
+function open(target: RedisTarget, retryStrategy: RetryStrategy, sentinelRetryStrategy: RetryStrategy): Redis {
   return new Redis({
     ...target.options,
     scripts: allScripts(target.sharded),
     lazyConnect: true,
     retryStrategy,
-    sentinelRetryStrategy: () => null,
+    sentinelRetryStrategy,
     // A command is tried once. Sent again by itself after a reconnect, an append would happen twice.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
