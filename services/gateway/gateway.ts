@@ -20,6 +20,7 @@ import { dialects } from './dialects/list.ts';
 import { clusterRoutes } from './http/cluster.ts';
 import { healthRoutes } from './http/health.ts';
 import { failed } from './http/reply.ts';
+import { streamRoutes } from './http/sse.ts';
 import { topicRoutes } from './http/topics.ts';
 import { Hub } from './hub/hub.ts';
 import { createServer } from './uws/server.ts';
@@ -122,7 +123,7 @@ export class Gateway implements Service {
       maxFrameBytes: config.maxFrameBytes,
       maxBackpressure,
       webSockets: dialects.flatMap((dialect) => dialect.paths.map((path) => webSocketRoute(door, path, dialect))),
-      http: [...topicRoutes(broker), ...healthRoutes(broker, draining), ...clusterRoutes(broker)],
+      http: [...topicRoutes(door), ...streamRoutes(door), ...healthRoutes(broker, draining), ...clusterRoutes(broker)],
       notFound: () => failed(fail('not_found', 'no such route')),
       onFault: (error) => log.error('a fault at the edge', { error }),
     });

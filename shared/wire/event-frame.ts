@@ -26,10 +26,14 @@ export function eventBody(data: unknown, messageId?: string): Result<string> {
  * Splices and never parses. Topics and epochs need no escaping: the grammar of the one and the making of the other
  * leave no character that JSON would escape.
  */
-export function eventFrameJson(event: LoggedEvent): Uint8Array {
+export function eventFrameText(event: LoggedEvent): string {
   const { topic, seq, epoch, ts, body } = event;
   const position = seq === 0 ? '0' : `${seq},"epoch":"${epoch}"`;
-  return encodeUtf8(`{"type":"event","topic":"${topic}","seq":${position},"ts":${ts},${body.slice(1)}`);
+  return `{"type":"event","topic":"${topic}","seq":${position},"ts":${ts},${body.slice(1)}`;
+}
+
+export function eventFrameJson(event: LoggedEvent): Uint8Array {
+  return encodeUtf8(eventFrameText(event));
 }
 
 /** The same fields in the same order. Once per event, and only where somebody reads MessagePack. */

@@ -9,6 +9,7 @@ const welcome = (version: string): string => `Agentwire ${version}
 WebSocket   /v1/ws                        (agentwire.v1.json, agentwire.v1.msgpack)
 publish     POST /v1/topics/{topic}/publish   {"data": ...}
 history     GET  /v1/topics/{topic}/events?after=&limit=
+live        GET  /v1/topics/{topic}/events    (Accept: text/event-stream)   GET /v1/stream?topic=&topic=
 cluster     GET  /v1/cluster
 health      GET  /healthz  /readyz  /metrics
 

@@ -5,14 +5,21 @@ import { decodeJson } from '../../../shared/wire/json.ts';
 import type { Broker } from '../core/broker.ts';
 import { perform } from '../core/operations.ts';
 import type { HttpRequest, HttpRoute, Reply } from '../core/transport.ts';
+import type { Door } from '../core/upgrade.ts';
 import { callerOf } from './caller.ts';
 import { failed, replyTo } from './reply.ts';
+import { streamOfTopic, wantsStream } from './sse.ts';
 
 /** Publishing and reading topics over HTTP: the native requests of the same names, with the topic in the path. */
-export function topicRoutes(broker: Broker): HttpRoute[] {
+export function topicRoutes(door: Door): HttpRoute[] {
+  const { broker } = door;
   return [
     { method: 'POST', path: '/v1/topics/:topic/publish', handle: (request) => publish(broker, request) },
-    { method: 'GET', path: '/v1/topics/:topic/events', handle: (request) => history(broker, request) },
+    {
+      method: 'GET',
+      path: '/v1/topics/:topic/events',
+      handle: (request) => (wantsStream(request) ? streamOfTopic(door, request) : history(broker, request)),
+    },
   ];
 }
 

@@ -22,14 +22,15 @@ export function serve(context: HttpContext, route: HttpRoute) {
   return (response: NativeResponse, request: NativeRequest): void => {
     const exchange = new Exchange(request, response, paramNames, maxBodyBytes);
     const settle = (reply: Reply | StreamReply): void => {
+      const left = exchange.gone;
       try {
-        const streams = 'stream' in reply && !exchange.gone && exchange.method !== 'HEAD';
-        if (streams) openStream(exchange, reply, context);
-        else if ('stream' in reply) reply.unused?.();
-        if (!streams && !exchange.gone) response.cork(() => write(exchange, reply));
+        if ('stream' in reply && (left || exchange.method === 'HEAD')) reply.unused?.();
+        if (left) return;
+        if ('stream' in reply && exchange.method !== 'HEAD') openStream(exchange, reply, context);
+        else response.cork(() => write(exchange, reply));
       } catch (error) {
         context.onFault(error);
-        if (!exchange.gone) response.close();
+        if (!left) response.close();
       }
     };
     const refuse = (error: unknown): void => {
