@@ -28,7 +28,7 @@ export function publish(broker: Broker, _caller: Caller, input: Input): Promise<
 
 function answer(broker: Broker, topic: string, appended: Result<Appended>): Result<PublishResult> {
   if (!appended.ok) return appended;
-  broker.metrics.stats.eventsPublished += 1;
   const { seq, epoch, duplicate } = appended.value;
+  if (!duplicate) broker.metrics.stats.eventsPublished += 1;
   return ok(duplicate ? { topic, seq, epoch, duplicate } : { topic, seq, epoch });
 }
