@@ -20,11 +20,13 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
   local ids = tonumber(ARGV[a])
   local flagAt, bodyAt, idAt = a, a + n, a + 2 * n
   local extraAt = idAt + ids + 1
-  local inUse, wasInUse, newer, older = false, false, nil, nil
+  local inUse, wasInUse, newer, older, lone, newerKey, olderKey, planned = false, false, nil, nil, false, nil, nil, nil
   if ids > 0 then
-    local newerKey, olderKey = buckets[turn % 2 + 1], buckets[(turn + 1) % 2 + 1]
+    newerKey, olderKey = buckets[turn % 2 + 1], buckets[(turn + 1) % 2 + 1]
     inUse, wasInUse = bucketsInUse(d, newerKey, olderKey)
-    if inUse then newer = call('HMGET', newerKey, unpack(ARGV, idAt + 1, idAt + ids)) end
+    -- One event that nothing can refuse: to look and to remember is one command then, which saves a tenth.
+    lone = inUse and n == 1 and ARGV[flagAt + 1] == 'm' and z == '-' and not dry
+    if inUse and not lone then newer = call('HMGET', newerKey, unpack(ARGV, idAt + 1, idAt + ids)) end
     if wasInUse then older = call('HMGET', olderKey, unpack(ARGV, idAt + 1, idAt + ids)) end
   end
   local ts, seq, before, kept, asked, inBlock = nowText, q, t or '0', 0, 0, false
@@ -41,6 +43,10 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
       ephemeral, seal = find(flags, 'e', 1, true), find(flags, 's', 1, true)
     end
     local earlier = id and (known[id] or newer and newer[asked] or older and older[asked])
+    if lone and not earlier then
+      planned = format('%d', seq + 1) .. ':' .. ts .. ':' .. e
+      if call('HSETNX', newerKey, id, planned) == 0 then earlier = call('HGET', newerKey, id) end
+    end
     if earlier then
       out[#out + 1] = '=' .. earlier
     elseif sealed or (fence and fenced and fence < fenced) then
@@ -73,16 +79,18 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
       out[#out + 1] = token(seq, ts, e, knownEpoch)
       if id then
         local position = seq .. ':' .. ts .. ':' .. e
-        known[id], remember[#remember + 1], remember[#remember + 2] = position, id, position
+        known[id] = position
+        if position ~= planned then remember[#remember + 1], remember[#remember + 2] = id, position end
       end
       if seal then sealed, z = true, 'z' end
     end
   end
   if dry then return nil, extraAt, false end
   if #remember > 0 then
-    local bucket = buckets[turn % 2 + 1]
-    call('HSET', bucket, unpack(remember))
-    if not inUse then call('PEXPIREAT', bucket, format('%d', (turn + 2) * BUCKET)) end
+    call('HSET', newerKey, unpack(remember))
+    if not inUse then call('PEXPIREAT', newerKey, format('%d', (turn + 2) * BUCKET)) end
+  end
+  if next(known) then
     d = format('%d', turn) .. (wasInUse and '+' or '')
   end
   if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d) end
