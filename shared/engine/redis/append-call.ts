@@ -59,14 +59,16 @@ export class AppendCall {
 
   encode(intoKeys: string[], intoArgs: string[]): void {
     const keys = this.#keys;
-    intoArgs.push(String(this.topics.length), String(this.#touched.length));
+    // In a cluster a call is of one partition, so this is the channel of them all.
+    const whole = keys.wholeChannel(this.#touched[0] ?? 0);
+    intoArgs.push(String(this.topics.length), String(this.#touched.length), whole);
     for (const partition of this.#touched) {
       for (const { state } of this.#partitions[partition] ?? []) intoKeys.push(state.meta);
     }
     for (const partition of this.#touched) {
       const groups = this.#partitions[partition] ?? [];
       intoKeys.push(keys.index(partition));
-      intoArgs.push(keys.topicChannels(partition), keys.partitionChannel(partition), String(groups.length));
+      intoArgs.push(keys.topicChannels(partition), String(groups.length));
       for (const { state, items, knownEpoch, careful, ids } of groups) {
         intoKeys.push(state.stream);
         if (ids > 0) {

@@ -5,15 +5,18 @@ const slots = 16_384;
  * script stays within one slot of a cluster. The number of partitions is part of the data: changing it loses every topic.
  *
  * The letter behind the prefix says the kind: m meta, s stream, d remembered message ids, i index of a partition,
- * r record, k ranked list, e and v leases, n counter; and for channels: c topic, p partition, o one process, g signal.
+ * r record, k ranked list, e and v leases, n counter; and for channels: c topic, p all topics, o one process, g signal.
  */
 export class Keys {
   readonly partitions: number;
   readonly #prefix: string;
   readonly #tags: readonly string[];
+  readonly #sharded: boolean;
   readonly #partitions = new Map<string, number>();
 
-  constructor(prefix: string, partitions: number) {
+  /** `sharded`: on a cluster, where a channel has to be of the slot that publishes. */
+  constructor(prefix: string, partitions: number, sharded: boolean) {
+    this.#sharded = sharded;
     this.partitions = partitions;
     this.#prefix = prefix;
     this.#tags = spreadTags(partitions).map((tag) => `{${tag}}:`);
@@ -69,8 +72,18 @@ export class Keys {
     return this.#name('c', partition, '');
   }
 
-  partitionChannel(partition: number): string {
-    return this.#name('p', partition, '');
+  /**
+   * Where whoever takes all topics listens. One server has one such channel: a call of the append script that touches
+   * forty partitions publishes once there, and whoever takes one takes all of them anyway.
+   */
+  wholeChannel(partition: number): string {
+    return this.#sharded ? this.#name('p', partition, '') : `${this.#prefix}:p:all`;
+  }
+
+  /** All of those. */
+  wholeChannels(): string[] {
+    if (!this.#sharded) return [this.wholeChannel(0)];
+    return Array.from({ length: this.partitions }, (_, partition) => this.wholeChannel(partition));
   }
 
   ownChannel(partition: number, id: string): string {

@@ -42,12 +42,13 @@ export interface RedisEngineOptions {
 
 export function createRedisEngine(options: RedisEngineOptions): Engine {
   const { url, partitions = 64, minReplicas = 0, prefix = 'aw', onWarning = () => undefined } = options;
-  const keys = new Keys(prefix, partitions);
+  const place = redisPlace(url);
+  const keys = new Keys(prefix, partitions, place.kind === 'cluster');
   const states = new TopicStates(keys);
   const feed = new LiveFeed(states);
   const identity = new ServerIdentity(onWarning, () => feed.disturbed());
   const hooks = { warn: onWarning, connected: identity.met.bind(identity) };
-  const redis = open(redisPlace(url), keys, hooks);
+  const redis = open(place, keys, hooks);
   const writes = redis.store();
   const reads = redis.store();
   const writer = new Writer(writes, minReplicas);

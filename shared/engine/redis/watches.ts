@@ -8,7 +8,7 @@ import type { LiveFeed } from './live-feed.ts';
 const lingerMs = 3000;
 
 /**
- * Which channels the engine listens to. An event is published on two: its topic's and its partition's. An engine that
+ * Which channels the engine listens to. An event is published on two: its topic's and that of all topics. An engine that
  * watches topics takes the first kind, one that watches all the second, and never both, so that nothing comes twice.
  * The change from one to the other happens at a mark in the stream of messages (the phase: false topics, true all): a
  * script publishes on both channels at one moment, so a mark never falls between the two.
@@ -18,7 +18,7 @@ export class Watches {
   readonly #feed: LiveFeed;
   readonly #channels: Channels;
   readonly #topics = new Set<string>();
-  readonly #partitionChannels: string[];
+  readonly #wholeChannels: string[];
   readonly #kindAt: number;
   readonly #isWatched = (topic: string): boolean => this.#topics.has(topic);
   readonly #isAny = (): boolean => true;
@@ -33,7 +33,7 @@ export class Watches {
     this.#keys = keys;
     this.#feed = feed;
     this.#kindAt = keys.kindAt;
-    this.#partitionChannels = Array.from({ length: keys.partitions }, (_, i) => keys.partitionChannel(i));
+    this.#wholeChannels = keys.wholeChannels();
     this.#channels = open({
       message: (channel, payload, phase) => this.#message(channel, payload, phase),
       restored: () => this.#restored(),
@@ -77,8 +77,8 @@ export class Watches {
   }
 
   #message(channel: Buffer, payload: Buffer, all: boolean): void {
-    const ofPartition = channel[this.#kindAt] === kindPartition;
-    if (ofPartition !== all) return;
+    const ofAll = channel[this.#kindAt] === kindAll;
+    if (ofAll !== all) return;
     this.#feed.take(payload.toString(), all && this.#wantAll ? this.#isAny : this.#isWatched);
   }
 
@@ -99,13 +99,13 @@ export class Watches {
   async #switch(all: boolean): Promise<boolean> {
     const topicChannels = (): string[] => [...this.#topics].map((topic) => this.#channelOf(topic));
     this.#settled = undefined;
-    if (!(await this.#channels.add(all ? this.#partitionChannels : topicChannels()))) return false;
+    if (!(await this.#channels.add(all ? this.#wholeChannels : topicChannels()))) return false;
     if (!(await this.#channels.mark(all))) return false;
     this.#settled = all;
-    this.#channels.remove(all ? topicChannels() : this.#partitionChannels);
+    this.#channels.remove(all ? topicChannels() : this.#wholeChannels);
     this.#feed.disturbed();
     return true;
   }
 }
 
-const kindPartition = 'p'.charCodeAt(0);
+const kindAll = 'p'.charCodeAt(0);

@@ -31,7 +31,7 @@ describe('keys', () => {
   });
 
   it('put each partition into its own stretch of the slots of a cluster', async () => {
-    const keys = new Keys('aw', 64);
+    const keys = new Keys('aw', 64, true);
     for (let partition = 0; partition < 64; partition++) {
       const slot = await redis.cluster('KEYSLOT', keys.index(partition));
       expect(Math.floor((slot * 64) / 16_384)).toBe(partition);
@@ -39,7 +39,7 @@ describe('keys', () => {
   });
 
   it('put everything that a script touches into one slot, whatever the names hold', async () => {
-    const keys = new Keys('aw', 8);
+    const keys = new Keys('aw', 8, true);
     const partition = keys.partitionOf('home{x}');
     const names = [
       keys.meta(partition, 'a.b'),
@@ -49,7 +49,7 @@ describe('keys', () => {
       keys.index(partition),
       keys.record(partition, 'home{x}', '{other}'),
       keys.rankedList(partition, 'home{x}', '{another}'),
-      keys.partitionChannel(partition),
+      keys.wholeChannel(partition),
       `${keys.topicChannels(partition)}a.b`,
     ];
     const slots = new Set<number>();
@@ -58,7 +58,7 @@ describe('keys', () => {
   });
 
   it('do not mix up the records of two homes', () => {
-    const keys = new Keys('aw', 1);
+    const keys = new Keys('aw', 1, false);
     expect(keys.record(0, 'a', 'b:c')).not.toBe(keys.record(0, 'a:b', 'c'));
   });
 });

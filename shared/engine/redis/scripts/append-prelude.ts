@@ -10,8 +10,8 @@ import { metaPattern } from './meta.ts';
  * ARGV[4] historySize  how many events of a topic to keep
  *
  * `appendAll(k, a, dry)` reads what append-call.ts encoded, from KEYS[k] and ARGV[a] on:
- *   ARGV: number of topics, number of partitions; for each partition: base of its topics' channels, its own channel,
- *         number of its topics; for each topic: topic, n, known epoch, known seq, mode; then
+ *   ARGV: number of topics, number of partitions, channel of all topics; for each partition: base of its topics'
+ *         channels, number of its topics; for each topic: topic, n, known epoch, known seq, mode; then
  *         mode p: n bodies
  *         mode c: number of message ids, n flags, n bodies, the ids, and for each event its fence and keep
  *   KEYS: the metas of all topics; for each partition: index; for each topic: stream, in mode c with ids also its two
@@ -143,14 +143,14 @@ ${appendCareful}
 
 local function appendAll(k, a, dry)
   local out, number, topics, partitions = {}, 1, tonumber(ARGV[a]), tonumber(ARGV[a + 1])
+  local whole, blocks = ARGV[a + 2], {}
   if topics == 0 then return not dry and out or true end
   local metas = k
   local stored = call('MGET', unpack(KEYS, k, k + topics - 1))
-  a, k = a + 2, k + topics
+  a, k = a + 3, k + topics
   for _ = 1, partitions do
-    local channels, channel, index, blocks = ARGV[a], ARGV[a + 1], KEYS[k], {}
-    local some = tonumber(ARGV[a + 2])
-    a, k = a + 3, k + 1
+    local channels, some, index = ARGV[a], tonumber(ARGV[a + 1]), KEYS[k]
+    a, k = a + 2, k + 1
     for _ = 1, some do
       local topic, n, knownEpoch, knownSeq, block = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], nil
       local meta, stream, was = KEYS[metas], KEYS[k], stored[number]
@@ -169,8 +169,8 @@ local function appendAll(k, a, dry)
         blocks[#blocks + 1] = block
       end
     end
-    if blocks[1] then call('${publish}', channel, blocks[2] and concat(blocks, '\\n') or blocks[1]) end
   end
+  if blocks[1] then call('${publish}', whole, blocks[2] and concat(blocks, '\\n') or blocks[1]) end
   return dry or out
 end
 `;
