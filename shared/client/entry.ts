@@ -36,6 +36,8 @@ export class Entry {
   forgot = false;
   /** A request for it is under way, or was answered, on the present connection. */
   asked = false;
+  /** Refused together with others: asked for by itself, it is seen which of them is meant. */
+  alone = false;
   /** The present connection has it. What matches before the answer came belongs to something older. */
   active = false;
   /** It was answered on some connection, so that what the application saw counts. */

@@ -4,7 +4,7 @@ export interface Seen {
   seq: number;
   /** The time of that event by the store's clock. */
   ts: number;
-  /** The numbering is new here, and where it goes on was not said: the next event proves no hole. */
+  /** Where it goes on from here was not asked for or not said: the next event proves no hole. */
   loose: boolean;
 }
 

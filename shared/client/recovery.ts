@@ -21,18 +21,19 @@ export class Recovery {
 
   established(entries: readonly Entry[], { time, subscriptions }: SubscribeResult): void {
     const gaps: Gap[] = [];
-    const first = entries.map((entry) => !entry.established);
+    const first = new Set(entries.filter((entry) => !entry.established));
     // All of them first: whether a topic is matched by another one of the same frame decides below.
-    entries.forEach((entry, i) => {
+    for (const entry of entries) {
       entry.established = true;
       entry.active = !entry.removed;
-      if (first[i] && entry.pattern) this.#beginPattern(entry, time);
-    });
+      entry.alone = false;
+      if (first.has(entry) && entry.pattern) this.#beginPattern(entry, time);
+    }
     entries.forEach((entry, i) => {
       const said = subscriptions[i];
       if (entry.removed || !said) return;
       entry.info = said;
-      if (!entry.pattern) this.#placeTopic(entry, said, time, first[i] ?? false, gaps);
+      if (!entry.pattern) this.#placeTopic(entry, said, time, first, gaps);
       else if (entry.forgot) gaps.push({ topic: entry.name, reason: 'forgotten' });
       else if (said.recovered === false) gaps.push({ topic: entry.name, reason: 'not_kept' });
       entry.forgot = false;
@@ -53,7 +54,7 @@ export class Recovery {
     }
   }
 
-  #placeTopic(entry: Entry, said: Subscribed, time: number, first: boolean, gaps: Gap[]): void {
+  #placeTopic(entry: Entry, said: Subscribed, time: number, first: ReadonlySet<Entry>, gaps: Gap[]): void {
     const { name } = entry;
     const { epoch = '', seq = 0, replay = 0 } = said;
     const before = seq - replay;
@@ -68,11 +69,13 @@ export class Recovery {
       if (seen && (seen.epoch !== epoch || seen.seq < before))
         this.#positions.place(name, { epoch, seq: before, ts: seen.ts, loose: true });
     }
-    if (!first || seen) return;
-    // A pattern that matches it may bring older events yet; they must not be taken for repetitions.
-    if (!this.#registry.patternsOf(name).some((pattern) => pattern.established))
-      this.#positions.place(name, { epoch, seq: before, ts: time, loose: false });
-    else if (entry.since === 'latest') entry.since = { time };
+    if (!first.has(entry) || seen) return;
+    // A pattern that matches it may bring older events yet; they must not be taken for repetitions. So there is no
+    // position, but a time: of this answer, if what came before was the pattern's to bring.
+    const patterns = this.#registry.patternsOf(name).filter((pattern) => pattern.established);
+    if (patterns.length === 0) this.#positions.place(name, { epoch, seq: before, ts: time, loose: false });
+    else if (entry.since === 'latest' || patterns.some((pattern) => !first.has(pattern))) entry.since = { time };
+    else if (entry.since === 'earliest') entry.since = { time: 0 };
   }
 }
 

@@ -28,13 +28,14 @@ export interface SubscriptionPorts {
 
 /**
  * Sees to it that the server has what the application has subscribed to: new subscriptions of one turn go out in one
- * frame, and all of them after a reconnect. An entry counts on a connection from its answer on.
+ * frame, and all old ones after a reconnect. An entry counts on a connection from its answer on.
  */
 export class Subscriptions {
   readonly #ports: SubscriptionPorts;
   readonly #backoff: Backoff;
   #scheduled = false;
   #cancelRetry: (() => void) | undefined;
+  #asking = false;
   maxFrameBytes = Number.POSITIVE_INFINITY;
 
   constructor(ports: SubscriptionPorts) {
@@ -72,6 +73,7 @@ export class Subscriptions {
   linkDown(): void {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
+    this.#asking = false;
     this.#ports.settling.stop();
     for (const entry of this.#ports.registry.all()) {
       entry.asked = false;
@@ -100,39 +102,54 @@ export class Subscriptions {
     });
   }
 
-  /** Asks for all that was not asked for on this connection. */
+  /**
+   * Asks for what was not asked for on this connection, one frame at a time, and what goes on before what begins. The
+   * server replays no topic for a second subscription: were a later frame taken and an earlier one refused for now, the
+   * topics that both match would not be replayed for the one that has missed something.
+   */
   #sync(): void {
-    const { registry, positions, link } = this.#ports;
+    const { registry, positions, link, requests } = this.#ports;
     // After a refusal for now, what is new waits for the end of the pause with the rest.
-    if (!link.up || this.#cancelRetry) return;
-    const entries = [...registry.all()].filter((entry) => !entry.asked);
-    for (const frame of waysBack(entries, registry, positions, this.maxFrameBytes)) this.#ask(frame);
-  }
-
-  #ask(asks: readonly Ask[]): void {
+    if (!link.up || this.#cancelRetry || this.#asking) return;
+    const waiting = [...registry.all()].filter((entry) => !entry.asked);
+    const goingOn = waiting.filter((entry) => entry.established);
+    const frames = waysBack(goingOn.length > 0 ? goingOn : waiting, registry, positions, this.maxFrameBytes);
+    const first = frames[0] ?? [];
+    const asks = first.some(({ entry }) => entry.alone) ? first.slice(0, 1) : first;
+    if (asks.length === 0) return;
+    this.#asking = true;
     for (const { entry } of asks) entry.asked = true;
     const topics = asks.map((ask) => ask.topic);
-    this.#ports.requests.ask({ type: 'subscribe', topics }, (answer) => this.#answered(asks, answer));
+    requests.ask({ type: 'subscribe', topics }, (answer) => this.#answered(asks, answer));
   }
 
   #answered(asks: readonly Ask[], answer: Answer): void {
     // `linkDown` sees to what was lost.
     if (answer === 'lost') return;
+    this.#asking = false;
     if (answer.ok) {
       this.#backoff.reset();
       this.#establish(asks, answer.value as SubscribeResult);
+    } else {
+      this.#refused(asks, answer);
+    }
+    this.#sync();
+  }
+
+  #refused(asks: readonly Ask[], failure: Failure): void {
+    const { code } = failure;
+    const forNow = asks.every(({ entry }) => passes(code) || (code === 'internal' && entry.established));
+    const entries = asks.map(({ entry }) => entry).filter((entry) => !entry.removed);
+    if (!forNow && asks.length === 1) {
+      for (const entry of entries) this.#refuse(entry, failure);
       return;
     }
-    const wanted = asks.filter(({ entry }) => !entry.removed);
-    if (asks.every(({ entry }) => passes(answer.code) || (answer.code === 'internal' && entry.established))) {
-      for (const { entry } of wanted) entry.asked = false;
-      this.#retryLater();
-    } else if (asks.length > 1) {
+    for (const entry of entries) {
+      entry.asked = false;
       // All or none: one bad name must not cost the others theirs.
-      for (const ask of wanted) this.#ask([ask]);
-    } else {
-      for (const { entry } of wanted) this.#refuse(entry, answer);
+      entry.alone ||= !forNow;
     }
+    if (forNow) this.#retryLater();
   }
 
   #establish(asks: readonly Ask[], result: SubscribeResult): void {

@@ -28,7 +28,7 @@ export function waysBack(
   const frames: Ask[][] = [];
   let frame: Ask[] = [];
   let used = 0;
-  for (const entry of [...entries].sort(patternsFirst)) {
+  for (const entry of inOrder(entries, positions)) {
     const chosen = newest(named.get(entry) ?? [], room / 2);
     const cost = nameBytes + entry.name.length + chosen.length * positionBytes + textOf(chosen);
     if (frame.length > 0 && used + cost > room) {
@@ -45,15 +45,24 @@ export function waysBack(
 
 type Named = [topic: string, seen: Seen];
 
-/** The positions for each pattern; not those of topics in which nothing can have come that the pattern's time would bring again. */
+/**
+ * The positions for each pattern; not those of topics in which nothing can have come that the pattern's time would not
+ * bring. Such a position still knows a repetition, but where it leads on from is not asked for, so it proves no hole.
+ */
 function namesOf(entries: readonly Entry[], registry: Registry, positions: Positions): Map<Entry, Named[]> {
   const named = new Map<Entry, Named[]>();
   for (const entry of entries) if (entry.pattern && entry.established) named.set(entry, []);
   if (named.size === 0) return named;
   for (const [topic, seen] of positions.all()) {
-    // A map with this key is refused by every decoder; the topic's events come again and are known for repetitions.
-    if (topic === '__proto__') continue;
-    for (const entry of registry.patternsOf(topic)) if (seen.ts >= entry.time) named.get(entry)?.push([topic, seen]);
+    let needed = registry.get(topic)?.established ?? false;
+    for (const entry of registry.patternsOf(topic)) {
+      const names = named.get(entry);
+      const asked = names !== undefined && seen.ts >= entry.time;
+      // A map with this key is refused by every decoder; the topic's events come again and are known for repetitions.
+      if (asked && topic !== '__proto__') names.push([topic, seen]);
+      needed ||= asked || (!names && entry.established);
+    }
+    if (!needed) seen.loose = true;
   }
   return named;
 }
@@ -84,7 +93,14 @@ function askFor(entry: Entry, positions: Positions, named: readonly Named[]): As
   return entry.since === 'latest' ? name : { topic: name, since: entry.since };
 }
 
-function patternsFirst(a: Entry, b: Entry): number {
-  if (a.pattern !== b.pattern) return a.pattern ? -1 : 1;
-  return a.time - b.time;
+/** By the time from which they ask for topics without a position; after them those that have one of their own. */
+function inOrder(entries: readonly Entry[], positions: Positions): Entry[] {
+  const begin = (entry: Entry): number => {
+    if (entry.pattern) return entry.time;
+    if (positions.get(entry.name)) return Number.POSITIVE_INFINITY;
+    return typeof entry.since === 'object' && 'time' in entry.since ? entry.since.time : 0;
+  };
+  const keyed = entries.map((entry) => ({ entry, at: begin(entry) }));
+  // Not by difference: that of two infinities is none.
+  return keyed.sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at))).map(({ entry }) => entry);
 }

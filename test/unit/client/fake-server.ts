@@ -42,12 +42,7 @@ export class FakeServer {
 
   constructor(log: FakeLog) {
     this.log = log;
-    const server = this;
-    this.WebSocket = class extends FakeSocket {
-      constructor(url: string, protocols: string[]) {
-        super(server, url, protocols);
-      }
-    };
+    this.WebSocket = FakeSocket.bind(null, this) as unknown as FakeServer['WebSocket'];
   }
 
   workOffLate(count: number): void {
