@@ -12,7 +12,7 @@ interface Answer {
 }
 
 /**
- * A client as the protocol means it: it keeps the position of every topic and the time of the last answer, is cut, and
+ * A client as the protocol means it: it keeps the position of every topic and the time of the first answer, is cut, and
  * comes back by `since`, to whichever gateway. It notes down every hole and every repeat that it was not told of.
  */
 export class Follower {
@@ -94,7 +94,8 @@ export class Follower {
 
   #answer({ time, subscriptions }: Answer): void {
     const first = this.#time === 0;
-    this.#time = time;
+    // Never moved on: an answer comes before what it replays, and a cut in between would lose that of a new topic.
+    if (first) this.#time = time;
     for (const { topic, pattern, epoch = '', seq = 0, recovered } of subscriptions) {
       if (!first && recovered !== true) this.faults.push(`${topic} was not recovered`);
       if (first && !pattern) this.#positions[topic] = { epoch, seq };

@@ -64,8 +64,14 @@ export class Outgoing {
   }
 
   #give(entry: Entry): void {
-    if (this.#left === perTurn) this.#defer(this.#nextTurn);
+    const first = this.#left === perTurn;
     this.#left -= 1;
-    this.#publish(entry);
+    try {
+      this.#publish(entry);
+    } finally {
+      // After the publish, for the socket server forgets the frames of a turn by such a callback, too: publishes of the
+      // next turn made before that one would be forgotten with them, and a loss among them would go unannounced.
+      if (first) this.#defer(this.#nextTurn);
+    }
   }
 }

@@ -98,7 +98,6 @@ describe.each<Format>(['json', 'msgpack'])('since, of a pattern, in %s:', (forma
     const publisher = await join(port);
     const positions: Positions = {};
     const seen: string[] = [];
-    let time: number | undefined;
     let publishing = true;
     const load = (async () => {
       for (let i = 0; publishing; i += 1) await publish(publisher, [`a.${i % 3}`, `a.once.${i}`]);
@@ -111,13 +110,12 @@ describe.each<Format>(['json', 'msgpack'])('since, of a pattern, in %s:', (forma
         positions[topic] = { seq, epoch };
         seen.push(`${topic} ${seq}`);
       };
-      const answer = await subscribe(client, 'a.#', time === undefined ? 'earliest' : { positions, time });
+      const answer = await subscribe(client, 'a.#', { positions, time: 0 });
       expect(answer.subscriptions).toMatchObject([{ recovered: true }]);
       await client.until(() => until(client));
       // A cut socket may still have frames that came before the cut; they count as never seen.
       client.onFrame = () => {};
       client.cut();
-      time = answer.time;
     };
     for (let i = 0; i < 15; i += 1) await visit((client) => client.events.length >= 20);
     publishing = false;
