@@ -13,12 +13,13 @@ import { Answers } from './core/answers.ts';
 import type { Broker } from './core/broker.ts';
 import { Connections } from './core/connections.ts';
 import { drain } from './core/drain.ts';
+import type { Health, OwnHealth } from './core/health.ts';
 import { measured, requireIdentity } from './core/middleware.ts';
 import type { Middleware } from './core/middleware.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { dialects } from './dialects/list.ts';
 import { clusterRoutes } from './http/cluster.ts';
-import { healthRoutes } from './http/health.ts';
+import { healthRoutes, ownHealth } from './http/health.ts';
 import { failed } from './http/reply.ts';
 import { streamRoutes } from './http/sse.ts';
 import { topicRoutes } from './http/topics.ts';
@@ -37,6 +38,8 @@ export interface GatewayParts {
   readonly clock?: Clock;
   /** Checks of the host's own: they run after ours, around every operation of every client. */
   readonly middleware?: readonly Middleware[];
+  /** Where other processes share the port: makes what all of them say together from what this one says. */
+  readonly health?: ((own: OwnHealth) => Health) | undefined;
 }
 
 /** A gateway that serves on one port. The engine is started and stopped by whoever made it. */
@@ -86,7 +89,7 @@ export class Gateway implements Service {
       answers: new Answers(),
     };
     this.#connections = new Connections(clock, config);
-    this.#server = this.#createServer();
+    this.#server = this.#createServer(parts.health);
   }
 
   async start(): Promise<void> {
@@ -112,18 +115,25 @@ export class Gateway implements Service {
     await this.#broker.nodes.stop();
   }
 
-  #createServer(): Server {
+  #createServer(together: GatewayParts['health']): Server {
     const broker = this.#broker;
     const { config, log } = broker;
     const draining = (): boolean => this.#draining;
+    const own = ownHealth(broker, draining);
     const door = { broker, connections: this.#connections, draining };
     return createServer({
       host: config.host,
       port: config.port,
+      reusePort: config.processes > 1,
       maxFrameBytes: config.maxFrameBytes,
       maxBackpressure,
       webSockets: dialects.flatMap((dialect) => dialect.paths.map((path) => webSocketRoute(door, path, dialect))),
-      http: [...topicRoutes(door), ...streamRoutes(door), ...healthRoutes(broker, draining), ...clusterRoutes(broker)],
+      http: [
+        ...topicRoutes(door),
+        ...streamRoutes(door),
+        ...healthRoutes(broker, together?.(own) ?? own),
+        ...clusterRoutes(broker),
+      ],
       notFound: () => failed(fail('not_found', 'no such route')),
       onFault: (error) => log.error('a fault at the edge', { error }),
     });

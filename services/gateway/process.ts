@@ -35,11 +35,24 @@ export function engineOf(config: Config, log: Log): Engine {
   });
 }
 
+/** Calls `end` when the process is to end, and again when it is to end at once. */
+export type Endings = (end: () => void) => void;
+
+export const endOnSignals: Endings = (end) => {
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+};
+
 /**
- * Starts the services of this process, and ends it on SIGTERM or SIGINT: drained, stopped, with 0. A second signal ends
- * it at once; a fault that nobody caught ends it with 1, because what it left behind is not known.
+ * Starts the services of this process, and ends it when it is told to: drained, stopped, with 0. Told again, it ends
+ * at once; a fault that nobody caught ends it with 1, because what it left behind is not known.
  */
-export async function runServices(services: readonly Service[], config: Config, log: Log): Promise<void> {
+export async function runServices(
+  services: readonly Service[],
+  config: Config,
+  log: Log,
+  endings: Endings = endOnSignals,
+): Promise<void> {
   process.on('uncaughtException', (error) => {
     log.error('an uncaught fault', { error });
     process.exit(1);
@@ -54,6 +67,5 @@ export async function runServices(services: readonly Service[], config: Config, 
     log.info('stopped');
     process.exit(0);
   };
-  process.on('SIGTERM', () => void end());
-  process.on('SIGINT', () => void end());
+  endings(() => void end());
 }

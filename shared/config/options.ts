@@ -33,6 +33,12 @@ export const options = {
     redisUrl,
     'The Redis that the cluster shares. Unset: the embedded engine, one process.',
   ),
+  processes: option(
+    'AGENTWIRE_PROCESSES',
+    whole(1, 256),
+    1,
+    'Gateway processes that share the port, one a core at most. More than 1 needs REDIS_URL.',
+  ),
 
   auth: option('AGENTWIRE_AUTH', oneOf('none', 'token'), 'none', 'How clients prove who they are.'),
   tokens: option('AGENTWIRE_TOKENS', tokens, [], 'The tokens that are accepted where AGENTWIRE_AUTH is token.'),

@@ -9,6 +9,7 @@ const rules: readonly ((config: Config) => string | false)[] = [
   ({ heartbeatMs, clientTimeoutMs }) =>
     heartbeatMs >= clientTimeoutMs && 'AGENTWIRE_HEARTBEAT_MS must be below AGENTWIRE_CLIENT_TIMEOUT_MS',
   ({ minReplicas, redisUrl }) => minReplicas > 0 && redisUrl === undefined && 'AGENTWIRE_MIN_REPLICAS needs REDIS_URL',
+  ({ processes, redisUrl }) => processes > 1 && redisUrl === undefined && 'AGENTWIRE_PROCESSES above 1 needs REDIS_URL',
 ];
 
 export function ruleFaults(config: Config): string[] {

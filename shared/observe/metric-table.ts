@@ -2,6 +2,8 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
+  /** What several processes show together, where that is not their sum. */
+  readonly together?: 'min' | 'max';
 }
 
 /**
@@ -48,7 +50,11 @@ export const metricTable = {
     help: 'Times that this node found a hole in what the store pushed, and read it from the log.',
   },
   authFailures: { name: 'agentwire_auth_failures_total', help: 'Tokens and origins that were refused.' },
-  engineReady: { name: 'agentwire_engine_ready', help: 'Whether the store can be expected to answer: 1 or 0.' },
+  engineReady: {
+    name: 'agentwire_engine_ready',
+    help: 'Whether the store can be expected to answer: 1 or 0.',
+    together: 'min',
+  },
 
   cpu: { name: 'agentwire_process_cpu_seconds_total', help: 'Processor time of this process, user and system.' },
   residentMemory: { name: 'agentwire_process_resident_memory_bytes', help: 'Memory that the process holds in RAM.' },
@@ -58,9 +64,14 @@ export const metricTable = {
     help: 'Memory outside of the JavaScript heap that its objects hold.',
   },
   openFiles: { name: 'agentwire_process_open_fds', help: 'Open file descriptors; Linux only.' },
-  startTime: { name: 'agentwire_process_start_time_seconds', help: 'Start of the process, since the Unix epoch.' },
+  startTime: {
+    name: 'agentwire_process_start_time_seconds',
+    help: 'Start of the process, since the Unix epoch.',
+    together: 'min',
+  },
   eventLoopDelay: {
     name: 'agentwire_eventloop_delay_p99_seconds',
     help: '99th percentile of how late the event loop ran since the last scrape.',
+    together: 'max',
   },
 } as const satisfies Record<string, Metric>;

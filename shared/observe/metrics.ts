@@ -1,4 +1,5 @@
 import { Counter, Histogram, Registry } from 'prom-client';
+import type { MetricsSnapshot } from './merge-metrics.ts';
 import { metricTable } from './metric-table.ts';
 import { addProcessMetrics } from './process-metrics.ts';
 import { countAtScrape, gaugeAtScrape } from './scrape.ts';
@@ -92,6 +93,11 @@ export class GatewayMetrics {
 
   render(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** The same as values, for another process to put together with those of its kind. */
+  snapshot(): Promise<MetricsSnapshot> {
+    return this.#registry.getMetricsAsJSON();
   }
 
   stop(): void {

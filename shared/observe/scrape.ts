@@ -16,10 +16,11 @@ export function countAtScrape(registry: Registry, { name, help }: Metric, read: 
   });
 }
 
-export function gaugeAtScrape(registry: Registry, { name, help }: Metric, read: () => number): void {
+export function gaugeAtScrape(registry: Registry, { name, help, together }: Metric, read: () => number): void {
   new Gauge({
     name,
     help,
+    aggregator: together ?? 'sum',
     registers: [registry],
     collect() {
       this.set(read());

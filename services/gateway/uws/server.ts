@@ -22,7 +22,7 @@ export interface ServerOptions {
   host: string;
   /** 0: any that is free. */
   port: number;
-  /** Other processes may listen on the same port, and the kernel spreads the connections. Does nothing with port 0. */
+  /** Other processes may listen on the same port, and the kernel spreads the connections. */
   reusePort?: boolean;
   /** Of a WebSocket message, and of an HTTP body. */
   maxFrameBytes: number;
@@ -86,8 +86,9 @@ export function createServer(options: ServerOptions): Server {
           listening = socket;
           resolve(us_socket_local_port(socket as NativeSocket));
         };
-        if (options.reusePort) app.listen(host, port, done);
-        else listenAlone(app, host, port, done);
+        if (!options.reusePort) listenAlone(app, host, port, done);
+        else if (port > 0) app.listen(host, port, done);
+        else listenOnFreePort(app, host, done);
       }),
     stopListening,
     close() {
@@ -141,6 +142,19 @@ function addHttp(app: TemplatedApp, options: ServerOptions, onFault: (error: unk
     app.any(path, serve(context, { method: 'GET', path, handle: refuseMethod(allowed) }));
   }
   app.any('/*', serve(context, { method: 'GET', path: '/*', handle: (request) => options.notFound(request) }));
+}
+
+/** With port 0 uWebSockets.js does not share (measured): so one is found first, and let go just before it is taken. */
+function listenOnFreePort(app: TemplatedApp, host: string, done: (socket: ListenSocket | false) => void): void {
+  listenAlone(app, host, 0, (found) => {
+    if (!found) {
+      done(found);
+      return;
+    }
+    const port = us_socket_local_port(found as NativeSocket);
+    us_listen_socket_close(found);
+    app.listen(host, port, done);
+  });
 }
 
 /** The form with an address and options, which the package's types leave out. */

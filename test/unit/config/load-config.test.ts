@@ -20,6 +20,7 @@ test('an empty environment gives the defaults', () => {
     port: 8080,
     host: '0.0.0.0',
     redisUrl: undefined,
+    processes: 1,
     auth: 'none',
     tokens: [],
     authTimeoutMs: 10_000,
@@ -99,6 +100,7 @@ describe('rules across options', () => {
     [{ AGENTWIRE_TOKENS: 't' }, 'AGENTWIRE_TOKENS needs AGENTWIRE_AUTH=token'],
     [{ AGENTWIRE_HEARTBEAT_MS: '60000' }, 'AGENTWIRE_HEARTBEAT_MS must be below AGENTWIRE_CLIENT_TIMEOUT_MS'],
     [{ AGENTWIRE_MIN_REPLICAS: '1' }, 'AGENTWIRE_MIN_REPLICAS needs REDIS_URL'],
+    [{ AGENTWIRE_PROCESSES: '2' }, 'AGENTWIRE_PROCESSES above 1 needs REDIS_URL'],
   ])('%j is refused', (env, fault) => {
     expect(faultsOf(env as Env)).toEqual([fault]);
   });

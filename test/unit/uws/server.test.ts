@@ -11,11 +11,14 @@ test('an address that is not of this machine is refused', async () => {
   await expect(serve({ host: '192.0.2.1' })).rejects.toThrow('192.0.2.1:0');
 });
 
-test('servers that share a port both get connections', async () => {
+test.each(['named', 'found free'])('servers that share a port both get connections: one %s', async (how) => {
   const first = new Recorder();
   const second = new Recorder();
-  const port = await freePort();
-  await serve({ port, reusePort: true, webSockets: [first] });
+  const { port } = await serve({
+    port: how === 'named' ? await freePort() : 0,
+    reusePort: true,
+    webSockets: [first],
+  });
   await serve({ port, reusePort: true, webSockets: [second] });
   for (let i = 0; i < 200 && (first.links.length === 0 || second.links.length === 0); i += 1) await join(port);
   expect(first.links.length).toBeGreaterThan(0);
