@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Engine } from '../../../shared/engine/engine.ts';
 import { join } from '../../support/client.ts';
 import type { Format, TestClient } from '../../support/client.ts';
 import { startGateway } from '../../support/in-process.ts';
@@ -15,6 +16,16 @@ async function settled(client: TestClient, publisher: TestClient, topic: string)
   await publisher.request({ type: 'publish', topic, data });
   await client.waitFor((frame) => frame['data'] === data, 'the last event');
   return client.events.filter((event) => !String(event.data).startsWith('last')).map((event) => event.topic);
+}
+
+/** A store on the network: its answers come in a later turn, so that requests pile up behind them. */
+function slow(engine: Engine): Engine {
+  const heads = engine.log.heads.bind(engine.log);
+  engine.log.heads = async (asks) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return heads(asks);
+  };
+  return engine;
 }
 
 describe.each(formats)('subscribing in %s', (format) => {
@@ -62,7 +73,7 @@ describe.each(formats)('subscribing in %s', (format) => {
   });
 
   it('and unsubscribing are done in the order asked, without waiting for answers', async () => {
-    const { port } = await startGateway();
+    const { port } = await startGateway({}, { around: slow });
     const [client, publisher] = [await join(port, { format }), await join(port)];
     for (let i = 0; i < 20; i += 1) {
       client.send({ type: 'subscribe', topics: ['on', 'off'] });
