@@ -19,6 +19,13 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
+/** What `npm run gateway` gives to Node; both sides of a measurement get the same. */
+function shippedFlags(): string[] {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const { scripts } = JSON.parse(manifest) as { scripts: Record<string, string> };
+  return (scripts['gateway'] ?? '').split(' ').filter((word) => word.startsWith('--'));
+}
+
 /** Starts a server that says its port in a JSON line on standard output. */
 export async function startServer(
   file: string,
@@ -27,11 +34,15 @@ export async function startServer(
   profileFolder?: string,
 ): Promise<ServerProcess> {
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const child = spawn(process.execPath, ['--expose-gc', '--import', collector, ...profile, file, ...args], {
-    // Settings of whoever runs this would change what is measured.
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...shippedFlags(), '--expose-gc', '--import', collector, ...profile, file, ...args],
+    {
+      // Settings of whoever runs this would change what is measured.
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const line = lineWaiter(child);
