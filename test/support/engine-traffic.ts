@@ -11,9 +11,11 @@ export class Listener extends Heard {
   }
 }
 
-export async function startEngine(url: string, minReplicas = 0): Promise<{ engine: Engine; heard: Listener }> {
-  const times = { historySize: 100_000, historyTtlMs: 60_000, metaTtlMs: 600_000 };
-  const engine = createRedisEngine({ url, minReplicas, ...times });
+export async function startEngine(
+  url: string,
+  extra: { minReplicas?: number; partitions?: number; prefix?: string } = {},
+): Promise<{ engine: Engine; heard: Listener }> {
+  const engine = createRedisEngine({ url, historySize: 100_000, historyTtlMs: 60_000, metaTtlMs: 600_000, ...extra });
   const heard = new Listener();
   engine.log.listen(heard);
   await engine.start();

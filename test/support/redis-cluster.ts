@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { comesTrue } from './comes-true.ts';
 import { startRedis, type RedisServer } from './redis-server.ts';
 
 export interface RedisCluster {
@@ -7,8 +7,11 @@ export interface RedisCluster {
   readonly masters: readonly RedisServer[];
   /** One for each master, in the same order; empty unless asked for. */
   readonly replicas: readonly RedisServer[];
-  /** Moves a slot with everything in it, as `redis-cli --cluster reshard` does. `between` runs when half of the keys went. */
-  move(slot: number, from: number, to: number, between?: () => Promise<void>): Promise<void>;
+  /**
+   * Moves a slot with everything in it, as `redis-cli --cluster reshard` does. `between` runs on the way, when this
+   * share of the keys went.
+   */
+  move(slot: number, from: number, to: number, share?: number, between?: () => Promise<void>): Promise<void>;
   /** Which master has the slot, by its place in `masters`. */
   owner(slot: number): Promise<number>;
   stop(): Promise<void>;
@@ -57,19 +60,19 @@ export async function startCluster(options: RedisClusterOptions = {}): Promise<R
       const port = ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][1];
       return masters.findIndex((master) => master.port === port);
     },
-    async move(slot, from, to, between) {
+    async move(slot, from, to, share = 1, between = () => Promise.resolve()) {
       const [source, target] = [masters[from], masters[to]];
       const [sourceId, targetId] = await Promise.all([id(source), id(target)]);
       await at(target).cluster('SETSLOT', slot, 'IMPORTING', sourceId);
       await at(source).cluster('SETSLOT', slot, 'MIGRATING', targetId);
       const some = (await at(source).cluster('COUNTKEYSINSLOT', slot)) as number;
-      await migrate(Math.floor(some / 2));
-      await between?.();
+      await migrate(Math.floor(some * share));
+      await between();
       for (;;) if ((await migrate(100)) === 0) break;
       for (const server of [target, source, ...masters]) await at(server).cluster('SETSLOT', slot, 'NODE', targetId);
 
       async function migrate(count: number): Promise<number> {
-        const keys = (await at(source).cluster('GETKEYSINSLOT', slot, count)) as string[];
+        const keys = count > 0 ? ((await at(source).cluster('GETKEYSINSLOT', slot, count)) as string[]) : [];
         if (keys.length > 0) {
           await at(source).call('MIGRATE', '127.0.0.1', target!.port, '', 0, 5000, 'KEYS', ...keys);
         }
@@ -103,5 +106,5 @@ function client(server: RedisServer): Redis {
 }
 
 async function everyone(servers: readonly RedisServer[], is: (server: RedisServer) => Promise<boolean>): Promise<void> {
-  for (const server of servers) while (!(await is(server))) await sleep(20);
+  for (const server of servers) await comesTrue(() => is(server));
 }

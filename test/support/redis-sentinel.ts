@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { comesTrue } from './comes-true.ts';
 import { startRedis, type RedisServer } from './redis-server.ts';
 
 export interface SentinelSet {
@@ -22,42 +22,58 @@ export async function startSentinel(): Promise<SentinelSet> {
   const master = await startRedis({ args });
   const replica = await startRedis({ args: [...args, '--replicaof', '127.0.0.1', String(master.port)] });
   const [ofMaster, ofReplica] = [client(master.port), client(replica.port)];
-  while (!(await ofReplica.info('replication')).includes('master_link_status:up')) await sleep(20);
-  while (!(await ofMaster.info('replication')).includes('state=online')) await sleep(20);
-
-  const folder = mkdtempSync(join(tmpdir(), 'agentwire-sentinel-'));
-  // A port that nobody else can have taken: the cluster bus of this master, which it does not use.
-  const port = master.port + 10_000;
-  const child = launch(folder, port, master.port);
-  const abandoned = (): void => {
-    child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.once('exit', abandoned);
-  const sentinel = client(port);
-  const knowsReplica = async (): Promise<boolean> => {
-    const replicas = (await sentinel.call('SENTINEL', 'REPLICAS', 'main').catch(() => [])) as string[][];
-    return replicas.some((fields) => fields.includes('slave') && fields.includes('ok'));
-  };
-  while (!(await knowsReplica())) await sleep(20);
+  await comesTrue(async () => (await ofReplica.info('replication')).includes('master_link_status:up'));
+  await comesTrue(async () => (await ofMaster.info('replication')).includes('state=online'));
+  const sentinel = await startWatching(master.port);
 
   return {
-    url: `redis-sentinel://127.0.0.1:${port}/main`,
+    url: `redis-sentinel://127.0.0.1:${sentinel.port}/main`,
     master,
     replica,
     async masterPort() {
-      return Number(((await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'main')) as string[])[1]);
+      return Number(((await sentinel.redis.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'main')) as string[])[1]);
     },
     async stop() {
-      for (const one of [ofMaster, ofReplica, sentinel]) one.disconnect();
-      const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-      child.kill('SIGKILL');
-      await gone;
-      process.off('exit', abandoned);
-      rmSync(folder, { recursive: true, force: true });
+      for (const one of [ofMaster, ofReplica]) one.disconnect();
+      await sentinel.stop();
       await Promise.all([master.stop(), replica.stop()]);
     },
   };
+}
+
+/** The sentinel, once it knows the replica. A port that is taken ends it at once: then another is tried. */
+async function startWatching(masterPort: number) {
+  for (let tries = 1; ; tries++) {
+    const port = 12_000 + Math.floor(Math.random() * 18_000);
+    const folder = mkdtempSync(join(tmpdir(), 'agentwire-sentinel-'));
+    const child = launch(folder, port, masterPort);
+    const abandoned = (): void => {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    };
+    process.once('exit', abandoned);
+    const redis = client(port);
+    const stop = async (): Promise<void> => {
+      redis.disconnect();
+      const gone = isOver(child) ? undefined : once(child, 'exit');
+      abandoned();
+      await gone;
+      process.off('exit', abandoned);
+    };
+    await comesTrue(async () => isOver(child) || (await knowsReplica(redis)));
+    if (!isOver(child)) return { port, redis, stop };
+    await stop();
+    if (tries === 5) throw new Error('no sentinel could be started; is redis-server installed?');
+  }
+}
+
+function isOver(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+async function knowsReplica(sentinel: Redis): Promise<boolean> {
+  const replicas = (await sentinel.call('SENTINEL', 'REPLICAS', 'main').catch(() => [])) as string[][];
+  return replicas.some((fields) => fields.includes('slave') && fields.includes('ok'));
 }
 
 function launch(folder: string, port: number, masterPort: number): ChildProcess {
@@ -75,7 +91,7 @@ function launch(folder: string, port: number, masterPort: number): ChildProcess 
 }
 
 function client(port: number): Redis {
-  const redis = new Redis({ port, host: '127.0.0.1' });
+  const redis = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: 0 });
   redis.on('error', () => undefined);
   return redis;
 }

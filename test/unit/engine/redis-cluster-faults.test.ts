@@ -8,7 +8,7 @@ import { everything, faultsIn, startEngine, Traffic } from '../../support/engine
 import { startCluster, type RedisCluster } from '../../support/redis-cluster.ts';
 
 const patience = { timeout: 20_000, interval: 20 };
-const keys = new Keys('aw', 64);
+const keys = new Keys('aw', 64, true);
 const slotOf = (topic: string): number => keys.slotOf(keys.partitionOf(homeOf(topic)));
 
 describe('the redis engine on a cluster that changes', () => {
@@ -24,8 +24,8 @@ describe('the redis engine on a cluster that changes', () => {
   });
   afterAll(() => cluster.stop());
 
-  async function started(minReplicas = 0) {
-    const both = await startEngine(cluster.url, minReplicas);
+  async function started(extra: { minReplicas?: number; partitions?: number; prefix?: string } = {}) {
+    const both = await startEngine(cluster.url, extra);
     engines.push(both.engine);
     return both;
   }
@@ -71,7 +71,7 @@ describe('the redis engine on a cluster that changes', () => {
     await got(engine.log.append({ topic, body: body(0) }));
     await got(engine.records.commit(home, { put: [{ key: 'k', value: 'before' }] }));
     const waiting: Promise<unknown>[] = [];
-    await cluster.move(slotOf(topic), 0, 2, async () => {
+    await cluster.move(slotOf(topic), 0, 2, 0.5, async () => {
       waiting.push(
         got(engine.log.append({ topic, body: body(1) })),
         got(
@@ -84,6 +84,53 @@ describe('the redis engine on a cluster that changes', () => {
     await Promise.all(waiting);
     expect((await everything(engine, topic)).map((event) => event.body)).toEqual([body(0), body(1)]);
     expect(await got(engine.records.read(home, ['k']))).toEqual([{ value: 'after', rev: 2 }]);
+  });
+
+  it('keeps the order of appends of which the first cannot be made while its slot moves, and the next could', async () => {
+    const { engine } = await started();
+    const topic = await topicOn(0);
+    const unused = must(
+      count(1000)
+        .map((n) => `new.${n}`)
+        .find((name) => slotOf(name) === slotOf(topic)),
+    );
+    await got(engine.log.append({ topic, body: body(0) }));
+    const appends: Promise<{ seq: number }>[] = [];
+    await cluster.move(slotOf(topic), 0, 1, 0, async () => {
+      // In one call with a topic of which the node cannot know whether it went already.
+      appends.push(got(engine.log.append({ topic: unused, body: body(0) })));
+      appends.push(got(engine.log.append({ topic, body: body(1) })));
+      for (const _ of count(3)) await new Promise((turn) => setImmediate(turn));
+      appends.push(got(engine.log.append({ topic, body: body(2) })));
+      await got(engine.log.heads([{ topic }]));
+    });
+    expect((await Promise.all(appends)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  });
+
+  it('serves what has gone to the other node although its slot has not yet', async () => {
+    const { engine } = await started();
+    const topic = await topicOn(0);
+    await got(engine.log.append({ topic, body: body(0) }));
+    await cluster.move(slotOf(topic), 0, 1, 1, async () => {
+      expect((await got(engine.log.append({ topic, body: body(1) }))).seq).toBe(2);
+      expect((await got(engine.log.read(topic, { limit: 10 }))).events).toHaveLength(2);
+    });
+    expect((await got(engine.log.append({ topic, body: body(2) }))).seq).toBe(3);
+  });
+
+  it('says that it was disturbed when a node gives up all that it had, and another that was there takes it', async () => {
+    const { engine, heard } = await started({ partitions: 3, prefix: 'three' });
+    const few = new Keys('three', 3, true);
+    const topic = must(
+      count(100)
+        .map((n) => `t.${n}`)
+        .find((name) => few.partitionOf(name) === 0),
+    );
+    await got(engine.log.watch([topic]));
+    await cluster.move(few.slotOf(0), 0, 1);
+    await vi.waitFor(() => expect(heard.disturbances).toBeGreaterThan(0), patience);
+    await got(engine.log.append({ topic, body: body(0) }));
+    await vi.waitFor(() => expect(heard.seqs(topic)).toEqual([1]), patience);
   });
 
   it('hands over every topic, and signals, from where they went', async () => {
@@ -108,7 +155,7 @@ describe('the redis engine on a cluster that changes', () => {
 
   it('goes on with the replica of a master that was killed, and the others serve all the time', async () => {
     const { engine } = await started();
-    const { engine: careful } = await started(1);
+    const { engine: careful } = await started({ minReplicas: 1 });
     const { engine: reader, heard } = await started();
     const [topic, other] = [await topicOn(0), await topicOn(1)];
     await got(reader.log.watch([topic]));

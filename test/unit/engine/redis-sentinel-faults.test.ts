@@ -20,7 +20,7 @@ describe('the redis engine behind a sentinel that makes another server the maste
   });
 
   async function started(minReplicas = 0) {
-    const both = await startEngine(set.url, minReplicas);
+    const both = await startEngine(set.url, { minReplicas });
     engines.push(both.engine);
     return both;
   }
