@@ -64,14 +64,8 @@ export class Outgoing {
   }
 
   #give(entry: Entry): void {
-    const first = this.#left === perTurn;
+    if (this.#left === perTurn) this.#defer(this.#nextTurn);
     this.#left -= 1;
-    try {
-      this.#publish(entry);
-    } finally {
-      // After the publish, for the socket server forgets the frames of a turn by such a callback, too: publishes of the
-      // next turn made before that one would be forgotten with them, and a loss among them would go unannounced.
-      if (first) this.#defer(this.#nextTurn);
-    }
+    this.#publish(entry);
   }
 }

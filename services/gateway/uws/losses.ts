@@ -13,8 +13,10 @@ export interface Loser {
 export class Losses {
   /** Calls of ours into uWebSockets.js that may begin a walk and have not returned. */
   #calls = 0;
-  /** What native publish took in this turn. */
+  /** What native publish took in this turn, and in the one before. */
   #published: Uint8Array[] = [];
+  #before: Uint8Array[] = [];
+  readonly #endTurn = (): void => this.#forget();
   #lastFound: Uint8Array | undefined = undefined;
   /** An entry for each socket and batch of 32 messages at most; handed on before the next walk. */
   #news: { loser: Loser; frame: Uint8Array }[] = [];
@@ -23,12 +25,7 @@ export class Losses {
 
   /** The last walk over what was published in a turn comes before the immediates of that turn (measured, in every phase of the loop). */
   published(frame: Uint8Array): void {
-    if (this.#published.push(frame) > 1) return;
-    setImmediate(() => {
-      this.#published = [];
-      this.#lastFound = undefined;
-      this.walking = false;
-    });
+    if (this.#published.push(frame) === 1 && this.#before.length === 0) setImmediate(this.#endTurn);
   }
 
   enter(): void {
@@ -53,8 +50,18 @@ export class Losses {
   /** Many sockets lose the same message in a row. */
   #find(bytes: Uint8Array): Uint8Array | undefined {
     const isIt = (frame: Uint8Array): boolean => frame.length === bytes.length && Buffer.compare(frame, bytes) === 0;
-    if (!this.#lastFound || !isIt(this.#lastFound)) this.#lastFound = this.#published.find(isIt);
+    if (!this.#lastFound || !isIt(this.#lastFound))
+      this.#lastFound = this.#published.findLast(isIt) ?? this.#before.find(isIt);
     return this.#lastFound;
+  }
+
+  /** One turn later than it could: another immediate of the same phase may have published for the next turn already. */
+  #forget(): void {
+    this.#before = this.#published;
+    this.#published = [];
+    this.#lastFound = undefined;
+    this.walking = false;
+    if (this.#before.length > 0) setImmediate(this.#endTurn);
   }
 
   #tell(): void {
