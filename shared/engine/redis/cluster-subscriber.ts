@@ -49,7 +49,9 @@ export class ClusterSubscriber implements Channels {
 
   async add(channels: readonly string[]): Promise<boolean> {
     for (const channel of channels) this.#wanted[this.#keys.partitionIn(channel)]?.add(channel);
-    const added = [...this.#byNode(channels)].map(([address, names]) => this.#nodes.get(address)?.add(names) ?? false);
+    const added = [...this.#byNode(channels)].map(
+      ([address, names]) => this.#nodes.get(address)?.add(names) ?? Promise.resolve(false),
+    );
     return (await Promise.all(added)).every(Boolean);
   }
 
