@@ -6,12 +6,14 @@ import type { ScenarioResult } from './report.ts';
 import { fanout } from './scenarios/fanout.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
+import { library } from './scenarios/library.ts';
 import { publishes } from './scenarios/publishes.ts';
-import type { Scenario } from './scenarios/scenario.ts';
+import type { Figure, Round, Sample, Scenario } from './scenarios/scenario.ts';
+import { storm } from './scenarios/storm.ts';
 import { through } from './scenarios/through.ts';
 
 /** Side-by-side measurements. This process is the load generator; what is measured runs in processes of its own. */
-const scenarios: readonly Scenario[] = [fanout, through, idle, latency, publishes];
+const scenarios: readonly Scenario[] = [fanout, through, idle, latency, publishes, storm, library];
 
 const usage = `npm run bench -- [scenario …] [--json FILE] [--profile FOLDER]
 
@@ -40,10 +42,14 @@ async function measure(scenario: Scenario, profileFolder: string | undefined): P
   const { agentwire, bare } = await scenario.run({ profileFolder });
   const lines = scenario.figures.map((figure) => ({
     figure,
-    agentwire: agentwire.map((round) => round[figure.key]!),
-    bare: bare.map((round) => round[figure.key]!),
+    agentwire: samplesOf(agentwire, figure),
+    bare: samplesOf(bare, figure),
   }));
   return { scenario, lines };
+}
+
+function samplesOf(rounds: readonly Round[], { key }: Figure): Sample[] {
+  return rounds.flatMap((round) => round[key] ?? []);
 }
 
 async function main(): Promise<void> {

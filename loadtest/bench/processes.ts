@@ -3,12 +3,14 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const collector = fileURLToPath(new URL('collect-on-signal.ts', import.meta.url));
 /** The kernel counts processor time for /proc in hundredths of a second, on every Linux that Node runs on. */
 const ticksPerSecond = 100;
 const patienceMs = 15_000;
+const settleMs = 300;
 
 /** A Node process under measurement. */
 export interface ServerProcess {
@@ -16,6 +18,8 @@ export interface ServerProcess {
   readonly port: number;
   /** A full garbage collection; resolves when it is done. */
   collect(): Promise<void>;
+  /** Resolves with the next line of its standard output that fits. */
+  said(pattern: RegExp): Promise<RegExpExecArray>;
   stop(): Promise<void>;
 }
 
@@ -34,15 +38,25 @@ export async function startServer(
   profileFolder?: string,
 ): Promise<ServerProcess> {
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const child = spawn(
-    process.execPath,
-    [...shippedFlags(), '--expose-gc', '--import', collector, ...profile, file, ...args],
-    {
-      // Settings of whoever runs this would change what is measured.
-      env: { PATH: process.env['PATH'] ?? '', ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  return await start([...shippedFlags(), ...profile], file, args, env);
+}
+
+/** As `startServer`, with the flags that an application has: none. The port that it says may be anything. */
+export async function startClient(file: string, args: readonly string[]): Promise<ServerProcess> {
+  return await start([], file, args, {});
+}
+
+async function start(
+  flags: readonly string[],
+  file: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [...flags, '--expose-gc', '--import', collector, file, ...args], {
+    // Settings of whoever runs this would change what is measured.
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const line = lineWaiter(child);
@@ -50,6 +64,7 @@ export async function startServer(
   return {
     pid: child.pid!,
     port,
+    said: line,
     async collect() {
       const done = line(/^collected$/);
       child.kill('SIGUSR2');
@@ -90,6 +105,15 @@ function lineWaiter(child: ChildProcess): (pattern: RegExp) => Promise<RegExpExe
     });
 }
 
+/** What a process occupies when all garbage is gone. */
+export async function settledBytes(node: ServerProcess): Promise<number> {
+  // The second collection takes what the finalisers of the first set free.
+  await node.collect();
+  await sleep(settleMs);
+  await node.collect();
+  return residentBytes(node.pid);
+}
+
 /** User and system time of all threads of a process since its start, in microseconds. */
 export function cpuMicros(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -99,7 +123,7 @@ export function cpuMicros(pid: number): number {
 }
 
 /** Counted page by page: the figure in /proc/<pid>/status may be off by hundreds of kilobytes. */
-export function residentBytes(pid: number): number {
+function residentBytes(pid: number): number {
   const found = /^Rss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'));
   if (!found) throw new Error('this kernel does not tell the memory of a process in smaps_rollup');
   return Number(found[1]) * 1024;

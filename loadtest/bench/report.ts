@@ -58,6 +58,7 @@ export function jsonOf(results: readonly ScenarioResult[]): unknown {
 
 /** Median and spread; or what went wrong, instead of any figure. */
 function shown(samples: readonly Sample[], digits: number): string {
+  if (samples.length === 0) return '';
   const fault = samples.find((sample) => typeof sample === 'string');
   if (fault !== undefined) return `no figure: ${fault}`;
   const numbers = samples as readonly number[];

@@ -30,23 +30,22 @@ export interface TargetOptions {
 
 export type StartTarget = (options: TargetOptions) => Promise<Target>;
 
+export const agentwireFrames: Pick<Target, 'path' | 'subscribe' | 'publish'> = {
+  path: '/v1/ws',
+  subscribe: (topic) => textFrame(`{"type":"subscribe","id":1,"topics":["${topic}"]}`),
+  publish: (topic) => textFrame(`{"type":"publish","id":1,"topic":"${topic}","data":${data}}`),
+};
+
 /** Gateways as they are shipped, on a Redis of their own. */
 export function agentwire(gateways: number): StartTarget {
   return async ({ profileFolder }) => {
     if (!existsSync(gatewayFile)) throw new Error('dist/ is not there: run `make bench`, or `make build` first');
     // The clients of a measurement never answer a ping, and one that only listens would be closed as dead.
     const env = { HOST: '127.0.0.1', PORT: '0', AGENTWIRE_DRAIN_MS: '0', AGENTWIRE_CLIENT_TIMEOUT_MS: '3600000' };
-    const { nodes, redisPid, stop } = await startCluster(gateways, (redis) =>
+    const cluster = await startCluster(gateways, (redis) =>
       startServer(gatewayFile, [], { ...env, REDIS_URL: redis.url }, profileFolder),
     );
-    return {
-      path: '/v1/ws',
-      nodes,
-      redisPid,
-      subscribe: (topic) => textFrame(`{"type":"subscribe","id":1,"topics":["${topic}"]}`),
-      publish: (topic) => textFrame(`{"type":"publish","id":1,"topic":"${topic}","data":${data}}`),
-      stop,
-    };
+    return { ...agentwireFrames, ...cluster };
   };
 }
 

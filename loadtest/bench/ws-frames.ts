@@ -24,6 +24,8 @@ export function textFrame(text: string): Buffer {
 
 const closeOpcode = 8;
 const longestHeader = 10;
+/** Enough for an answer, and for all of an event but the end of its data. */
+const headBytes = 256;
 
 /** Counts the frames of one socket by their headers, wherever the reads cut them. */
 export class FrameReader {
@@ -32,6 +34,8 @@ export class FrameReader {
   /** Those of them that are long enough to be events of a measurement: answers and notices are shorter. */
   events = 0;
   closed = false;
+  /** Is lent the beginning of each text or binary frame that is complete; it must not be kept. */
+  onHead: ((head: Buffer) => void) | undefined;
   readonly #eventBytes: number;
   readonly #cut = Buffer.alloc(longestHeader);
   #cutBytes = 0;
@@ -39,6 +43,8 @@ export class FrameReader {
   #opcode = 0;
   #length = 0;
   #left = 0;
+  #head: Buffer | undefined;
+  #headSize = 0;
 
   constructor(eventBytes: number) {
     this.#eventBytes = eventBytes;
@@ -54,12 +60,11 @@ export class FrameReader {
     }
     for (;;) {
       if (this.#open) {
-        const here = end - at;
-        if (here < this.#left) {
-          this.#left -= here;
-          return;
-        }
-        at += this.#left;
+        const here = Math.min(end - at, this.#left);
+        this.#left -= here;
+        if (this.onHead) this.#show(this.onHead, bytes, at, here);
+        if (this.#left > 0) return;
+        at += here;
         this.#finish();
       }
       if (at === end) return;
@@ -79,6 +84,17 @@ export class FrameReader {
     this.#length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(at + 2) : bytes.readUIntBE(at + 4, 6);
     this.#left = this.#length;
     this.#open = true;
+  }
+
+  /** A frame that came in one piece is shown where it lies; nearly all do. */
+  #show(onHead: (head: Buffer) => void, bytes: Buffer, at: number, here: number): void {
+    if (this.#opcode >= closeOpcode) return;
+    if (here === this.#length) return onHead(bytes.subarray(at, at + Math.min(here, headBytes)));
+    this.#head ??= Buffer.allocUnsafe(headBytes);
+    this.#headSize += bytes.copy(this.#head, this.#headSize, at, at + here);
+    if (this.#left > 0) return;
+    onHead(this.#head.subarray(0, this.#headSize));
+    this.#headSize = 0;
   }
 
   #finish(): void {

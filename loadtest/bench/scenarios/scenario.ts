@@ -17,7 +17,7 @@ export interface Figure {
 
 export interface Rounds {
   readonly agentwire: Round[];
-  /** The control, measured in turn with it. */
+  /** The control, measured in turn with it. It may know fewer of the figures. */
   readonly bare: Round[];
 }
 
@@ -48,8 +48,8 @@ export function generatorShare({ generator, seconds }: Usage): number {
   return generator / seconds / 10_000;
 }
 
-/** Each figure from the usage; where the work went wrong, that is what each of them says. */
-export function figuresOf(usage: Usage | string, make: Record<string, (usage: Usage) => number>): Round {
+/** Each figure from what was used; where the work went wrong, that is what each of them says. */
+export function figuresOf<Work>(usage: Work | string, make: Record<string, (usage: Work) => number>): Round {
   return Object.fromEntries(
     Object.entries(make).map(([key, figure]) => [key, typeof usage === 'string' ? usage : figure(usage)]),
   );
