@@ -73,6 +73,13 @@ test('after the attempts allowed the client stops, rejects what waits, and conne
   expect((await published).seq).toBe(1);
 });
 
+test('the loss of a connection is no attempt', async () => {
+  const made = await connected({ maxAttempts: 1 });
+  made.server.socket!.cut();
+  await made.pass(1000);
+  expect(made.client.state).toBe('connected');
+});
+
 test.each([
   [1009, 'payload_too_large'],
   [4400, 'bad_frame'],

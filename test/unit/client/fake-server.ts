@@ -1,6 +1,7 @@
 import type { WebSocketLike } from '../../../shared/client/socket.ts';
 import { isPattern } from '../../../shared/topics/grammar.ts';
 import { matches } from '../../../shared/topics/match.ts';
+import { decodeJson } from '../../../shared/wire/json.ts';
 import type { FakeLog, Kept } from './fake-log.ts';
 
 type Frame = Record<string, unknown>;
@@ -123,7 +124,10 @@ export class FakeSocket implements WebSocketLike {
   /** So many frames reach the server. */
   toServer(count = Number.POSITIVE_INFINITY): void {
     for (let left = count; left > 0 && this.state === 'open' && this.inbound.length > 0; left -= 1) {
-      const frame = JSON.parse(this.inbound.shift()!) as Frame;
+      // Read as the server reads: what it would refuse must not get here.
+      const decoded = decodeJson(this.inbound.shift()!);
+      if (!decoded.ok) throw new Error(`the client sent a bad frame: ${decoded.message}`);
+      const frame = decoded.value as Frame;
       this.received.push(frame);
       this.#take(frame);
     }
