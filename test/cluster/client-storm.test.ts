@@ -3,8 +3,10 @@ import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { AgentwireClient } from '../../shared/client/index.ts';
 import type { AgentwireEvent } from '../../shared/client/index.ts';
+import { browser, openPage } from '../browser/page.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
+import { startCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 /** 1,000 for the full measure. */
@@ -69,48 +71,99 @@ class Member {
   }
 }
 
-it(`${clients} clients see every event once and in order through cuts, a killed gateway and a drained one`, async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
-  const env = { REDIS_URL: redis.url, AGENTWIRE_HISTORY_SIZE: '10000', AGENTWIRE_DRAIN_MS: '2000' };
-  const gateways = await Promise.all([1, 2, 3].map(() => startGatewayProcess(env)));
-  const balancer = await startBalancer(gateways.map(({ port }) => port));
-  const members = Array.from({ length: clients }, (_, i) => new Member(i, balancer.port));
-  await Promise.all(members.map((member, i) => member.join(i % 2 === 1)));
+/** One more client of the first group, in a real browser where there is one. */
+class PageMember {
+  #page: Awaited<ReturnType<typeof openPage>> | undefined;
 
-  let goaways = 0;
-  for (const { client } of members) client.on('goaway', () => void (goaways += 1));
-  const replace = async (old: number): Promise<void> => {
-    balancer.targets.splice(balancer.targets.indexOf(gateways[old]!.port), 1);
-    const end = old === 0 ? gateways[old]!.kill() : gateways[old]!.stop();
-    const next = await startGatewayProcess(env);
-    balancer.targets.push(next.port);
-    await end;
-  };
-  let publishing = true;
-  let cuts = 0;
-  const storm = async (): Promise<void> => {
-    while (publishing) {
-      cuts += balancer.cut(0.05);
-      await sleep(100);
+  async join(port: number): Promise<void> {
+    if (!browser) return;
+    this.#page = await openPage(browser);
+    await this.#page.evaluate(`(async () => {
+      const client = new agentwire.AgentwireClient({ url: 'ws://127.0.0.1:${port}' });
+      window.told = { seen: [], faults: [] };
+      for (const name of ['gap', 'dropped', 'error']) client.on(name, (event) => told.faults.push(name + JSON.stringify(event)));
+      await client.connect();
+      await client.subscribe('storm.0.#', ({ topic, seq, data }) => void told.seen.push([topic, seq, data]));
+      window.client = client;
+    })()`);
+  }
+
+  async publishAll(): Promise<void> {
+    const publish = `client.publish('${topicsOf(0)[0]}', 'page ' + i)`;
+    await this.#page?.evaluate(`(async () => { for (let i = 0; i < ${publishes}; i += 1) await ${publish}; })()`);
+  }
+
+  async expectAll(truth: Map<string, AgentwireEvent[]>): Promise<void> {
+    if (!this.#page) return;
+    const owed = topicsOf(0).map((topic) => truth.get(topic)!);
+    const total = owed.reduce((sum, events) => sum + events.length, 0);
+    await this.#page.waitForFunction(`told.seen.length >= ${total}`);
+    const told = await this.#page.evaluate<{ seen: [string, number, unknown][]; faults: string[] }>('told');
+    expect(told.faults).toEqual([]);
+    for (const events of owed) {
+      const seen = told.seen.filter(([topic]) => topic === events[0]?.topic);
+      expect(seen.map(([, seq, data]) => [seq, data])).toEqual(events.map(({ seq, data }) => [seq, data]));
     }
-  };
-  const load = Promise.all(members.map((member) => member.publishAll()));
-  const weather = storm();
-  await replace(0);
-  await replace(1);
-  await load;
-  publishing = false;
-  await weather;
+    const mine = owed.flat().filter((event) => String(event.data).startsWith('page '));
+    expect(mine.map((event) => event.data)).toEqual(Array.from({ length: publishes }, (_, i) => `page ${i}`));
+  }
+}
 
-  expect(cuts).toBeGreaterThan(clients / 4);
-  expect(goaways).toBeGreaterThan(0);
-  await expectAll(members);
-}, 300_000);
+const stores = [
+  { on: 'one Redis', start: () => startRedis() },
+  { on: 'a Redis Cluster', start: () => startCluster() },
+];
 
-async function expectAll(members: readonly Member[]): Promise<void> {
+const what = `${clients} clients${browser ? ' and one in Chromium' : ''}`;
+
+it.each(stores)(
+  `${what} see every event once and in order through cuts, a killed gateway and a drained one, on $on`,
+  async ({ start }) => {
+    const redis = await start();
+    onTestFinished(() => redis.stop());
+    const env = { REDIS_URL: redis.url, AGENTWIRE_HISTORY_SIZE: '10000', AGENTWIRE_DRAIN_MS: '2000' };
+    const gateways = await Promise.all([1, 2, 3].map(() => startGatewayProcess(env)));
+    const balancer = await startBalancer(gateways.map(({ port }) => port));
+    const members = Array.from({ length: clients }, (_, i) => new Member(i, balancer.port));
+    const page = new PageMember();
+    await Promise.all([page.join(balancer.port), ...members.map((member, i) => member.join(i % 2 === 1))]);
+
+    let goaways = 0;
+    for (const { client } of members) client.on('goaway', () => void (goaways += 1));
+    const replace = async (old: number): Promise<void> => {
+      balancer.targets.splice(balancer.targets.indexOf(gateways[old]!.port), 1);
+      const end = old === 0 ? gateways[old]!.kill() : gateways[old]!.stop();
+      const next = await startGatewayProcess(env);
+      balancer.targets.push(next.port);
+      await end;
+    };
+    let publishing = true;
+    let cuts = 0;
+    const storm = async (): Promise<void> => {
+      while (publishing) {
+        cuts += balancer.cut(0.05);
+        await sleep(100);
+      }
+    };
+    const load = Promise.all([page.publishAll(), ...members.map((member) => member.publishAll())]);
+    const weather = storm();
+    await replace(0);
+    await replace(1);
+    await load;
+    publishing = false;
+    await weather;
+
+    expect(cuts).toBeGreaterThan(clients / 4);
+    expect(goaways).toBeGreaterThan(0);
+    const truth = await truthOf(members[0]!.client);
+    await expectAll(members, truth);
+    await page.expectAll(truth);
+  },
+  300_000,
+);
+
+async function truthOf(reader: AgentwireClient): Promise<Map<string, AgentwireEvent[]>> {
   const truth = new Map<string, AgentwireEvent[]>();
-  const reader = members[0]!.client;
   for (let group = 0; group < groups; group += 1) {
     for (const topic of topicsOf(group)) {
       const events: AgentwireEvent[] = [];
@@ -122,6 +175,10 @@ async function expectAll(members: readonly Member[]): Promise<void> {
       truth.set(topic, events);
     }
   }
+  return truth;
+}
+
+async function expectAll(members: readonly Member[], truth: Map<string, AgentwireEvent[]>): Promise<void> {
   // Each publish is there once, in the order in which its client made it.
   for (const member of members) {
     for (const [topic, data] of member.acked) {
