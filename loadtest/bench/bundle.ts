@@ -1,20 +1,14 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
-const entry = fileURLToPath(new URL('../../dist/shared/client/index.js', import.meta.url));
+const folder = fileURLToPath(new URL('../..', import.meta.url));
+const bundle = new URL('../../dist/agentwire-client.js', import.meta.url);
 
-/**
- * The client library as a page would load it: one file, minified. The bundler is the one that vitest brings along, and is
- * native code: only what needs it loads it.
- */
-export async function bundledKilobytes(): Promise<{ plain: number; gzip: number }> {
-  const { build } = await import('rolldown');
-  const { output } = await build({
-    input: entry,
-    platform: 'browser',
-    write: false,
-    output: { format: 'esm', minify: true },
-  });
-  const [{ code }] = output;
-  return { plain: Buffer.byteLength(code) / 1000, gzip: gzipSync(code).length / 1000 };
+/** The client library as a page loads it: made anew by the script that makes it for publishing. */
+export function bundledKilobytes(): { plain: number; gzip: number } {
+  execFileSync('npm', ['run', '--silent', 'client:bundle'], { cwd: folder, stdio: 'pipe' });
+  const bytes = readFileSync(bundle);
+  return { plain: bytes.length / 1000, gzip: gzipSync(bytes, { level: 9 }).length / 1000 };
 }

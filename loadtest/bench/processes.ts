@@ -3,14 +3,12 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const collector = fileURLToPath(new URL('collect-on-signal.ts', import.meta.url));
 /** The kernel counts processor time for /proc in hundredths of a second, on every Linux that Node runs on. */
 const ticksPerSecond = 100;
 const patienceMs = 15_000;
-const settleMs = 300;
 
 /** A Node process under measurement. */
 export interface ServerProcess {
@@ -105,15 +103,6 @@ function lineWaiter(child: ChildProcess): (pattern: RegExp) => Promise<RegExpExe
     });
 }
 
-/** What a process occupies when all garbage is gone. */
-export async function settledBytes(node: ServerProcess): Promise<number> {
-  // The second collection takes what the finalisers of the first set free.
-  await node.collect();
-  await sleep(settleMs);
-  await node.collect();
-  return residentBytes(node.pid);
-}
-
 /** User and system time of all threads of a process since its start, in microseconds. */
 export function cpuMicros(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -123,7 +112,7 @@ export function cpuMicros(pid: number): number {
 }
 
 /** Counted page by page: the figure in /proc/<pid>/status may be off by hundreds of kilobytes. */
-function residentBytes(pid: number): number {
+export function residentBytes(pid: number): number {
   const found = /^Rss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'));
   if (!found) throw new Error('this kernel does not tell the memory of a process in smaps_rollup');
   return Number(found[1]) * 1024;

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { arrived } from '../generator.ts';
-import { settledBytes } from '../processes.ts';
+import { residentBytes } from '../processes.ts';
 import { Side } from '../side.ts';
 import { agentwire, bareServer } from '../targets.ts';
 import type { StartTarget, TargetOptions } from '../targets.ts';
@@ -9,6 +10,7 @@ import type { Sample, Scenario } from './scenario.ts';
 const connections = 5000;
 /** Opened before the first reading, so that what a process needs once is not counted. */
 const first = 500;
+const settleMs = 300;
 
 const shared = (): string => 'bench.idle';
 const own = (index: number): string => `bench.idle.${index}`;
@@ -48,14 +50,22 @@ async function measure(
   let delivered = 0;
   const count = (): ((frames: number) => void) => (frames) => void (delivered += frames);
   const side = new Side(await start(options), topicOf === shared ? connections + first : 1);
-  const node = side.target.nodes[0]!;
   await side.subscribe(first, (index) => topicOf(connections + index), count);
-  const before = await settledBytes(node);
+  const before = await settled(side);
   await side.subscribe(connections, topicOf, count);
-  const after = await settledBytes(node);
+  const after = await settled(side);
   const fault = await unheard(side, topicOf, () => delivered);
   await side.close();
   return fault ?? (after - before) / connections / 1000;
+}
+
+async function settled(side: Side): Promise<number> {
+  const node = side.target.nodes[0]!;
+  // The second collection takes what the finalisers of the first set free.
+  await node.collect();
+  await sleep(settleMs);
+  await node.collect();
+  return residentBytes(node.pid);
 }
 
 /** Only a connection that still gets its events was worth its memory. */

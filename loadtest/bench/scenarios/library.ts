@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { bundledKilobytes } from '../bundle.ts';
 import { steadily } from '../generator.ts';
-import { settledBytes, startClient } from '../processes.ts';
+import { startClient } from '../processes.ts';
 import type { ServerProcess } from '../processes.ts';
 import { Side } from '../side.ts';
 import { agentwire } from '../targets.ts';
@@ -19,7 +19,7 @@ const events = 50_000;
 const window = 8000;
 
 const connections = 1000;
-/** Opened in the process that is compared with, so that what a process needs once is not counted. */
+/** In the process that is compared with, so that what a process needs once is not counted. */
 const few = 50;
 
 export const library: Scenario = {
@@ -28,12 +28,12 @@ export const library: Scenario = {
   figures: [
     { key: 'cpu', what: 'CPU per event received', unit: 'µs', digits: 2 },
     { key: 'cpu10k', what: 'CPU per 10,000 events received', unit: 'ms', digits: 1 },
-    { key: 'memory', what: 'memory per connection with one subscription', unit: 'KB', digits: 1 },
+    { key: 'memory', what: 'heap and buffers per connection with one subscription', unit: 'KB', digits: 1 },
     { key: 'bundle', what: 'size as one file, minified', unit: 'KB', digits: 1 },
     { key: 'gzip', what: '… gzip', unit: 'KB', digits: 1 },
   ],
-  run: async (options) => {
-    const { plain, gzip } = await bundledKilobytes();
+  run(options) {
+    const { plain, gzip } = bundledKilobytes();
     return inTurns(
       async () => ({ ...(await round('agentwire', options)), bundle: plain, gzip }),
       () => round('bare', options),
@@ -73,19 +73,17 @@ function cpuOf(kind: string, options: TargetOptions): Promise<Sample> {
   });
 }
 
+/** Both processes hear the event: only a connection that gets its events is worth its memory. */
 function memoryOf(kind: string, options: TargetOptions): Promise<Sample> {
   return withTarget(options, async (target, publish) => {
     const small = await start(kind, target, few, [0, 1]);
-    const before = await settledBytes(small);
-    await small.stop();
     const large = await start(kind, target, few + connections, [0, 1]);
-    const after = await settledBytes(large);
-    // Only a connection that still gets its events was worth its memory.
-    const end = ended(large);
+    const ends = Promise.all([ended(small), ended(large)]);
     await publish(1);
-    const { fault } = await end;
+    const [before, after] = await ends;
+    await small.stop();
     await large.stop();
-    return fault || (after - before) / connections / 1000;
+    return before.fault || after.fault || (after.bytes - before.bytes) / connections / 1000;
   });
 }
 
@@ -93,7 +91,13 @@ function start(kind: string, target: Target, count: number, phases: readonly num
   return startClient(client, [kind, ...[target.nodes[0]!.port, count, ...phases].map(String)]);
 }
 
-async function ended(application: ServerProcess): Promise<{ micros: number; fault: string }> {
+interface Ending {
+  readonly micros: number;
+  readonly bytes: number;
+  readonly fault: string;
+}
+
+async function ended(application: ServerProcess): Promise<Ending> {
   const [line] = await application.said(/^\{"micros".*$/);
-  return JSON.parse(line) as { micros: number; fault: string };
+  return JSON.parse(line) as Ending;
 }
