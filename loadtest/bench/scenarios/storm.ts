@@ -102,9 +102,10 @@ class Crowd {
     // Whoever is live again hears the next event, and whatever came twice would come before it.
     await this.#publish(1);
     await this.#caughtUp();
+    const fault = this.#fault() ?? (typeof back === 'string' ? back : undefined);
     return {
-      ...liveFigures(report),
-      ...figuresOf<Return>(this.#fault() ?? back, {
+      ...liveFigures(report, fault),
+      ...figuresOf<Return>(fault ?? report.fault ?? back, {
         back: ({ ms }) => ms,
         cpu: ({ cpu }) => cpu / clients / behind,
         generator: ({ generator, ms }) => (generator / ms) * 0.1,
@@ -182,8 +183,8 @@ class Crowd {
   }
 }
 
-function liveFigures(report: LiveReport): Round {
-  return figuresOf(report.fault ?? report, {
+function liveFigures(report: LiveReport, fault = report.fault): Round {
+  return figuresOf(fault ?? report, {
     stall: ({ longest }) => longest,
     p99: ({ p99 }) => p99,
     late: ({ late }) => late,
