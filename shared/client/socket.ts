@@ -19,6 +19,9 @@ export interface SocketEvents {
   closed(code: number, reason: string): void;
 }
 
+/** What a WebSocket closes with that never was open. */
+const failedCode = 1006;
+
 /** One WebSocket, which says nothing more once it was let go. */
 export class Socket {
   readonly #ws: WebSocketLike;
@@ -26,11 +29,23 @@ export class Socket {
   constructor(WebSocket: WebSocketClass, url: string, protocol: string, events: SocketEvents) {
     const ws = new WebSocket(url, [protocol]);
     ws.binaryType = 'arraybuffer';
-    ws.onopen = () => events.open();
+    let opened = false;
+    let ended = false;
+    const end = (code: number, reason: string): void => {
+      if (ended) return;
+      ended = true;
+      events.closed(code, reason);
+    };
+    ws.onopen = () => {
+      opened = true;
+      events.open();
+    };
     ws.onmessage = (event: { data: unknown }) => events.message(event.data);
-    ws.onclose = (event: { code: number; reason: string }) => events.closed(event.code, event.reason);
-    // It tells nothing that `close` does not, but the one of `ws` throws when nobody listens.
-    ws.onerror = ignore;
+    ws.onclose = (event: { code: number; reason: string }) => end(event.code, event.reason);
+    // Node's own says no more than this of an upgrade that was refused. Later on `close` follows, and has the code.
+    ws.onerror = () => {
+      if (!opened) end(failedCode, 'the connection was refused');
+    };
     this.#ws = ws;
   }
 
@@ -42,6 +57,8 @@ export class Socket {
     this.#ws.onopen = ignore;
     this.#ws.onmessage = ignore;
     this.#ws.onclose = ignore;
+    // That of `ws` throws an error that nobody listens to.
+    this.#ws.onerror = ignore;
     this.#ws.close(1000, '');
   }
 }

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../../shared/base/clock.ts';
 import { AgentwireClient } from '../../../shared/client/index.ts';
 import { codeOf, connected, harness, microtasks } from './harness.ts';
 import type { Harness } from './harness.ts';
@@ -265,4 +266,33 @@ test.each([
   await made.quiet();
   expect(made.server.socket!.url).toBe(expected);
   await made.client.close();
+});
+
+test('a WebSocket that tells of a refused upgrade by an error alone is given up at once', async () => {
+  // As the one of Node 22 does; that of `ws` and those of browsers close after it.
+  class Refused {
+    static made = 0;
+    binaryType = '';
+    onopen: unknown;
+    onmessage: unknown;
+    onclose: unknown;
+    onerror: unknown;
+    constructor() {
+      Refused.made += 1;
+      queueMicrotask(() => (this.onerror as () => void)());
+    }
+    send(): void {}
+    close(): void {}
+  }
+  const client = new AgentwireClient({
+    url: 'ws://nowhere',
+    WebSocket: Refused,
+    maxAttempts: 3,
+    clock: new ManualClock(),
+  });
+  onTestFinished(() => client.close());
+  void client.connect().catch(() => {});
+  await microtasks();
+  expect(client.state).toBe('waiting');
+  expect(Refused.made).toBe(1);
 });
