@@ -3,7 +3,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { AgentwireClient } from '../../shared/client/index.ts';
 import type { AgentwireEvent } from '../../shared/client/index.ts';
-import { browser, openPage } from '../browser/page.ts';
+import { browser } from '../browser/page.ts';
+import { PageMember } from '../browser/page-member.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
 import { startCluster } from '../support/redis-cluster.ts';
@@ -71,44 +72,6 @@ class Member {
   }
 }
 
-/** One more client of the first group, in a real browser where there is one. */
-class PageMember {
-  #page: Awaited<ReturnType<typeof openPage>> | undefined;
-
-  async join(port: number): Promise<void> {
-    if (!browser) return;
-    this.#page = await openPage(browser);
-    await this.#page.evaluate(`(async () => {
-      const client = new agentwire.AgentwireClient({ url: 'ws://127.0.0.1:${port}' });
-      window.told = { seen: [], faults: [] };
-      for (const name of ['gap', 'dropped', 'error']) client.on(name, (event) => told.faults.push(name + JSON.stringify(event)));
-      await client.connect();
-      await client.subscribe('storm.0.#', ({ topic, seq, data }) => void told.seen.push([topic, seq, data]));
-      window.client = client;
-    })()`);
-  }
-
-  async publishAll(): Promise<void> {
-    const publish = `client.publish('${topicsOf(0)[0]}', 'page ' + i)`;
-    await this.#page?.evaluate(`(async () => { for (let i = 0; i < ${publishes}; i += 1) await ${publish}; })()`);
-  }
-
-  async expectAll(truth: Map<string, AgentwireEvent[]>): Promise<void> {
-    if (!this.#page) return;
-    const owed = topicsOf(0).map((topic) => truth.get(topic)!);
-    const total = owed.reduce((sum, events) => sum + events.length, 0);
-    await this.#page.waitForFunction(`told.seen.length >= ${total}`);
-    const told = await this.#page.evaluate<{ seen: [string, number, unknown][]; faults: string[] }>('told');
-    expect(told.faults).toEqual([]);
-    for (const events of owed) {
-      const seen = told.seen.filter(([topic]) => topic === events[0]?.topic);
-      expect(seen.map(([, seq, data]) => [seq, data])).toEqual(events.map(({ seq, data }) => [seq, data]));
-    }
-    const mine = owed.flat().filter((event) => String(event.data).startsWith('page '));
-    expect(mine.map((event) => event.data)).toEqual(Array.from({ length: publishes }, (_, i) => `page ${i}`));
-  }
-}
-
 const stores = [
   { on: 'one Redis', start: () => startRedis() },
   { on: 'a Redis Cluster', start: () => startCluster() },
@@ -125,7 +88,7 @@ it.each(stores)(
     const gateways = await Promise.all([1, 2, 3].map(() => startGatewayProcess(env)));
     const balancer = await startBalancer(gateways.map(({ port }) => port));
     const members = Array.from({ length: clients }, (_, i) => new Member(i, balancer.port));
-    const page = new PageMember();
+    const page = new PageMember(topicsOf(0), publishes);
     await Promise.all([page.join(balancer.port), ...members.map((member, i) => member.join(i % 2 === 1))]);
 
     let goaways = 0;
