@@ -136,7 +136,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     const ordered = operation === 'subscribe' || operation === 'unsubscribe';
     const result = ordered ? this.#inOrder(operation, input) : perform(this.#broker, this, operation, input);
     void result.then((outcome) => {
-      done(outcome);
+      this.#tell(done, outcome);
       inbox.ended();
       this.#takeWaiting(inbox);
     });
@@ -148,7 +148,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     const settle = (found: Result<Identity>): void => {
       if (found.ok) this.identity = found.value;
       else this.#broker.metrics.stats.authFailures += 1;
-      done(found);
+      this.#tell(done, found);
       inbox.release();
       this.#takeWaiting(inbox);
     };
@@ -204,6 +204,17 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     this.writeAnswers();
     this.closing = true;
     this.link.close(closeCodes[name].code, closeCodes[name].says);
+  }
+
+  /** A dialect that cannot write its answer is a fault of ours: it costs this connection, and not the process. */
+  #tell<T>(done: (result: T) => void, result: T): void {
+    try {
+      done(result);
+    } catch (error) {
+      this.#broker.log.error('an answer could not be written', { error });
+      this.closing = true;
+      this.link.close(1011, 'internal error');
+    }
   }
 
   /** An unsubscribe must not overtake the subscribe before it, which may be waiting for the store. */
