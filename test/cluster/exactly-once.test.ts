@@ -6,7 +6,8 @@ import { Follower } from '../support/follower.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
 import type { GatewayProcess } from '../support/gateway-process.ts';
 import { Publisher } from '../support/publisher.ts';
-import { startRedis } from '../support/redis-server.ts';
+import { stores } from '../support/stores.ts';
+import type { Store } from '../support/stores.ts';
 
 const topics = ['t.1', 't.2', 't.3', 't.deep.4'];
 const perPublisher = 500;
@@ -16,18 +17,18 @@ interface World {
   gateways: GatewayProcess[];
   /** Of the gateways that followers may go to. */
   ports: number[];
-  admin: Redis;
+  admins: Redis[];
   publishers: Publisher[];
   followers: Follower[];
 }
 
-async function world(): Promise<World> {
-  const redis = await startRedis();
+async function world(start: () => Promise<Store>): Promise<World> {
+  const redis = await start();
   onTestFinished(() => redis.stop());
   const env = { REDIS_URL: redis.url, AGENTWIRE_HISTORY_SIZE: '10000' };
   const gateways = [await startGatewayProcess(env), await startGatewayProcess(env)];
-  const admin = new Redis(redis.url);
-  onTestFinished(() => admin.disconnect());
+  const admins = redis.servers.map((url) => new Redis(url));
+  onTestFinished(() => admins.forEach((admin) => admin.disconnect()));
   const ports = gateways.map(({ port }) => port);
   const formats: Format[] = ['json', 'msgpack'];
   const followers = formats.flatMap((format) => subscriptions.map((names) => new Follower(ports, names, format)));
@@ -35,7 +36,7 @@ async function world(): Promise<World> {
   const publishers = await Promise.all(
     ports.map(async (port, i) => new Publisher(await join(port, { format: formats[i]! }), `p${i}`)),
   );
-  return { gateways, ports, admin, publishers, followers };
+  return { gateways, ports, admins, publishers, followers };
 }
 
 /** Publishes from all sides, and does `harm` again and again until all is published; then everybody must have everything. */
@@ -87,23 +88,30 @@ async function expectAll({ gateways, publishers, followers, ports }: World): Pro
   }
 }
 
+async function kill({ admins }: World, type: 'pubsub' | 'normal'): Promise<number> {
+  const killed = await Promise.all(
+    admins.map(async (admin) => Number(await admin.call('CLIENT', 'KILL', 'TYPE', type))),
+  );
+  return killed.reduce((sum, count) => sum + count, 0);
+}
+
 /** A way to a gateway and back: so much is published meanwhile. */
 const turn = ({ publishers }: World): Promise<unknown> => publishers[0]!.client.ask({ type: 'ping' });
 
 const one = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)]!;
 
-describe('two gateways on one Redis deliver exactly once and in order', () => {
+describe.each(stores)('two gateways on $name deliver exactly once and in order', ({ start }) => {
   it('to clients that are cut at random and come back by since, to either', async () => {
-    const made = await world();
+    const made = await world(start);
     await endure(made, async () => one(made.followers).reconnect());
     expect(made.followers.reduce((sum, { cuts }) => sum + cuts, 0)).toBeGreaterThan(8);
   }, 60_000);
 
   it('while the connections by which they hear of events are killed', async () => {
-    const made = await world();
+    const made = await world(start);
     let killed = 0;
     await endure(made, async (round) => {
-      killed += Number(await made.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+      killed += await kill(made, 'pubsub');
       await turn(made);
       if (round % 5 === 0) await one(made.followers).reconnect();
     });
@@ -111,14 +119,14 @@ describe('two gateways on one Redis deliver exactly once and in order', () => {
   }, 60_000);
 
   it('while all of their connections to Redis are killed', async () => {
-    const made = await world();
+    const made = await world(start);
     let killed = 0;
     let next = 100;
     await endure(made, async () => {
       if (made.publishers[0]!.count >= next) {
         next += 100;
-        killed += Number(await made.admin.call('CLIENT', 'KILL', 'TYPE', 'normal'));
-        killed += Number(await made.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+        killed += await kill(made, 'normal');
+        killed += await kill(made, 'pubsub');
       }
       await turn(made);
     });
@@ -126,7 +134,7 @@ describe('two gateways on one Redis deliver exactly once and in order', () => {
   }, 60_000);
 
   it('to clients of a gateway that is killed and go on with the other', async () => {
-    const made = await world();
+    const made = await world(start);
     const [first, second] = made.gateways;
     // Its publisher has nobody to send to; the other's goes on.
     const publishers = [made.publishers[0]!];

@@ -3,7 +3,7 @@ import { join } from '../support/client.ts';
 import type { Format, Frame } from '../support/client.ts';
 import { Follower } from '../support/follower.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
-import { startRedis } from '../support/redis-server.ts';
+import { stores } from '../support/stores.ts';
 
 const big = 'x'.repeat(8 * 1024);
 const count = 1500;
@@ -13,11 +13,11 @@ interface Dropped {
   to: number;
 }
 
-describe('a client of a cluster that stops reading', () => {
+describe.each(stores)('a client of gateways on $name that stops reading', ({ start }) => {
   it.each<Format>(['json', 'msgpack'])(
     'costs the others nothing, then gets dropped and goes on, and history fills the hole: %s',
     async (format) => {
-      const redis = await startRedis();
+      const redis = await start();
       onTestFinished(() => redis.stop());
       const env = { REDIS_URL: redis.url, AGENTWIRE_QUEUE: '100', AGENTWIRE_HISTORY_SIZE: '10000' };
       const [here, there] = [await startGatewayProcess(env), await startGatewayProcess(env)];
