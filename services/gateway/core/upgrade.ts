@@ -6,6 +6,7 @@ import type { Broker } from './broker.ts';
 import type { Client, Conversation } from './client.ts';
 import { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
+import { originWelcome } from './origin.ts';
 import { bearerOf } from './token.ts';
 import type { Link, LinkHandler, Request, UpgradeDecision, WebSocketRoute } from './transport.ts';
 
@@ -33,7 +34,7 @@ export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSoc
       if (door.connections.size >= broker.config.maxConnections) return full('too many connections');
       const protocol = spoken.choose(offeredBy(request));
       // Refusals that a browser should be able to tell apart have to come as close codes, after the upgrade.
-      if (!originWelcome(broker, request)) return refused(broker, protocol, 'origin_refused');
+      if (!originWelcome(broker.config, request)) return refused(broker, protocol, 'origin_refused');
       const token = bearerOf(request);
       let identity: Identity | undefined = broker.auth.required ? undefined : anyone;
       if (token !== undefined && broker.auth.required) {
@@ -82,11 +83,4 @@ function offeredBy(request: Request): string[] {
     .header('sec-websocket-protocol')
     .split(',')
     .map((name) => name.trim());
-}
-
-/** Only browsers send an origin, and only pages in browsers have to be kept out by it. */
-function originWelcome(broker: Broker, request: Request): boolean {
-  const origin = request.header('origin');
-  const { allowedOrigins } = broker.config;
-  return origin === '' || allowedOrigins.length === 0 || allowedOrigins.includes(origin);
 }

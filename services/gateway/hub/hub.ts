@@ -18,6 +18,7 @@ import { Tails } from './tails.ts';
 
 /** Answers that wait for room in one socket; whoever lets more gather does not read at all. */
 const maxOutbox = 256;
+const maxOutboxBytes = 8 * 1024 * 1024;
 
 export interface HubOptions {
   log: Engine['log'];
@@ -149,7 +150,8 @@ export class Hub {
       if (subscriber.cursor && subscriber.cursor.blockedSince === 0) subscriber.cursor.blockedSince = this.#clock.now();
     }
     subscriber.outbox.push(frame);
-    return subscriber.outbox.length <= maxOutbox;
+    const bytes = subscriber.outbox.reduce((sum, { length }) => sum + length, 0);
+    return subscriber.outbox.length <= maxOutbox && bytes <= maxOutboxBytes;
   }
 
   /** The socket has room again. */
@@ -217,7 +219,8 @@ export class Hub {
   /** Takes a connection off the lane and puts it on a cursor, at the place from which on it has got nothing. */
   leaveLane(subscriber: Subscriber): Cursor {
     // What native publish gathered goes out first; that may find the socket full, and then says from where on.
-    const decided = subscriber.cursor || subscriber.lane !== 'native' || subscriber.socket.flush();
+    const gathers = subscriber.lane === 'native' && subscriber.subscriptions.size > 0;
+    const decided = subscriber.cursor || !gathers || subscriber.socket.flush();
     this.lane.leave(subscriber);
     if (subscriber.cursor) return subscriber.cursor;
     const cursor = this.#behind.add(subscriber, this.ring.head);

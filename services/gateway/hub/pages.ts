@@ -3,6 +3,7 @@ import type { TopicLog } from '../../../shared/engine/engine.ts';
 import { Event } from './entry.ts';
 
 const pageSize = 128;
+const maxBytes = 64 * 1024 * 1024;
 const retryMs = 200;
 
 /** A stretch of a topic's log, shared by all who read it, with the frames that the first of them had made. */
@@ -11,6 +12,7 @@ export interface Page {
   readonly events: readonly Event[];
   /** Nothing is missing from the page's events up to here. */
   readonly upTo: number;
+  readonly bytes: number;
 }
 
 /**
@@ -23,6 +25,7 @@ export class Pages {
   readonly #kept: number;
   readonly #pages = new Map<string, Page>();
   readonly #loading = new Map<string, ((page: Page) => void)[]>();
+  #bytes = 0;
   #stopped = false;
 
   constructor(log: TopicLog, clock: Clock, kept = 2048) {
@@ -56,12 +59,26 @@ export class Pages {
   /** Numbers may have been given out a second time: what is here proves nothing any more. */
   clear(): void {
     this.#pages.clear();
+    this.#bytes = 0;
   }
 
   stop(): void {
     this.#stopped = true;
     this.#loading.clear();
     this.#pages.clear();
+  }
+
+  #keep(key: string, page: Page): void {
+    this.#bytes += page.bytes - (this.#pages.get(key)?.bytes ?? 0);
+    this.#pages.delete(key);
+    this.#pages.set(key, page);
+    for (const [oldest, { bytes }] of this.#pages) {
+      const fits = this.#pages.size <= this.#kept && this.#bytes <= maxBytes;
+      // The one just read stays, however large: somebody is about to send it.
+      if (fits || oldest === key) return;
+      this.#pages.delete(oldest);
+      this.#bytes -= bytes;
+    }
   }
 
   async #read(topic: string, after: number, key: string): Promise<void> {
@@ -78,14 +95,9 @@ export class Pages {
       epoch: head.epoch,
       events: events.map((event) => new Event(event.topic, event.epoch, event.seq, event.ts, event.body)),
       upTo: last && events.length === pageSize ? last.seq : head.seq,
+      bytes: events.reduce((sum, { body }) => sum + body.length, 0),
     };
-    this.#pages.set(key, page);
-    if (this.#pages.size > this.#kept) {
-      for (const oldest of this.#pages.keys()) {
-        this.#pages.delete(oldest);
-        break;
-      }
-    }
+    this.#keep(key, page);
     const waiting = this.#loading.get(key) ?? [];
     this.#loading.delete(key);
     for (const done of waiting) done(page);

@@ -3,6 +3,7 @@ import type { Result } from '../../../shared/base/errors.ts';
 import type { TopicHead } from '../../../shared/engine/engine.ts';
 import { isPattern } from '../../../shared/topics/grammar.ts';
 import { matches } from '../../../shared/topics/match.ts';
+import { PatternTrie } from '../../../shared/topics/trie.ts';
 import type { Hub } from './hub.ts';
 import { startOf } from './since.ts';
 import type { Since, Start } from './since.ts';
@@ -13,6 +14,8 @@ export interface Ask {
 }
 
 const tries = 5;
+/** What one request may hold up the node with. */
+const maxReplayed = 100_000;
 
 /** Where the subscriptions that were asked for begin, as the store saw it at `time`. */
 export interface Plan {
@@ -70,14 +73,29 @@ async function topicsOf(hub: Hub, asks: readonly Ask[]): Promise<Result<string[]
     if (!answer.ok) return answer;
     active = answer.value;
   }
-  return ok(
-    asks.map(({ topic, since }) => {
-      if (!isPattern(topic)) return [topic];
-      if (since === 'latest') return [];
-      const named = typeof since === 'object' && 'positions' in since ? Object.keys(since.positions) : [];
-      return [...new Set([...named, ...active])].filter((candidate) => matches(topic, candidate));
-    }),
-  );
+  const replayed = new PatternTrie<Set<string>>();
+  const sets = new Map<string, Set<string>>();
+  const found = asks.map(({ topic, since }) => {
+    if (!isPattern(topic)) return new Set([topic]);
+    const named = typeof since === 'object' && 'positions' in since ? Object.keys(since.positions) : [];
+    // The same pattern may be asked for twice, from two places.
+    const own = sets.get(topic) ?? new Set<string>();
+    sets.set(topic, own);
+    for (const name of named) if (matches(topic, name)) own.add(name);
+    if (since !== 'latest') replayed.add(topic, own);
+    return own;
+  });
+  // A trie over what was asked, because the patterns of one request times the topics of a cluster are many.
+  let count = 0;
+  for (const topic of active) {
+    for (const own of replayed.match(topic)) {
+      own.add(topic);
+      count += 1;
+    }
+    if (count > maxReplayed)
+      return fail('quota_exceeded', `one request may replay ${maxReplayed} topics, each pattern's counted`);
+  }
+  return ok(found.map((own, i) => (isPattern(asks[i]!.topic) && asks[i]!.since === 'latest' ? [] : [...own])));
 }
 
 function timeOf(since: Since): number {

@@ -38,6 +38,8 @@ export function startSince(time: number, head: TopicHead): Start {
 export function startOf(since: Exclude<Since, 'latest'>, head: TopicHead): Start {
   if (since === 'earliest') return { after: head.first - 1, recovered: true };
   if ('seq' in since) return startAt(since, head);
-  const point = 'positions' in since ? since.positions[head.topic] : undefined;
+  // Own ones only: a topic may be named as something that every object has.
+  const point =
+    'positions' in since && Object.hasOwn(since.positions, head.topic) ? since.positions[head.topic] : undefined;
   return point ? startAt(point, head) : startSince(since.time, head);
 }
