@@ -87,6 +87,7 @@ export class Gateway implements Service {
       log: log.with({ node }),
       middleware,
       answers: new Answers(),
+      underWay: { operations: 0 },
     };
     this.#connections = new Connections(clock, config);
     this.#server = this.#createServer(parts.health);
@@ -104,7 +105,8 @@ export class Gateway implements Service {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     this.#broker.log.info('draining', { connections: this.#connections.size });
-    await drain(this.#connections, this.#broker.clock, deadlineMs);
+    const { clock, underWay } = this.#broker;
+    await drain(this.#connections, underWay, clock, deadlineMs);
   }
 
   async stop(): Promise<void> {

@@ -23,4 +23,6 @@ export interface Broker {
   readonly log: Log;
   readonly middleware: readonly Middleware[];
   readonly answers: Answers;
+  /** Whoever asked: a drain lets them end. */
+  readonly underWay: { operations: number };
 }

@@ -25,7 +25,9 @@ export function perform<N extends OperationName>(
   input: InputOf<N>,
 ): Promise<Result<OutputOf<N>>> {
   const started = performance.now();
+  broker.underWay.operations += 1;
   const done = (result: Result<OutputOf<N>>): Result<OutputOf<N>> => {
+    broker.underWay.operations -= 1;
     const seconds = (performance.now() - started) / 1000;
     const outcome = result.ok ? 'ok' : result.code;
     for (const each of broker.middleware) each.after?.(name, caller, outcome, seconds);

@@ -135,7 +135,7 @@ export class Hub {
     subscriber.closed = true;
     this.lane.leave(subscriber);
     this.#behind.remove(subscriber);
-    for (const subscription of subscriber.subscriptions.values()) this.release(subscription.name);
+    this.release(subscriber.subscriptions.keys());
     subscriber.subscriptions.clear();
     subscriber.outbox = undefined;
   }
@@ -201,18 +201,24 @@ export class Hub {
     return this.log.watch(held.filter(({ pattern }) => !pattern).map(({ name }) => name));
   }
 
-  release(name: string): void {
-    const subscription = this.subscriptions.get(name);
-    this.#stats.subscriptions -= 1;
-    if (!subscription || !this.subscriptions.release(subscription)) return;
-    if (!subscription.pattern) {
-      this.log.unwatch([name]);
-      if (this.subscriptions.route(name).length === 0) this.tails.forget(name);
-    } else {
-      if (!this.subscriptions.hasPatterns) void this.log.watchAll(false);
-      for (const { topic } of this.tails.all()) {
-        if (this.subscriptions.route(topic).length === 0) this.tails.forget(topic);
+  release(names: Iterable<string>): void {
+    let patternsGone = false;
+    for (const name of names) {
+      const subscription = this.subscriptions.get(name);
+      this.#stats.subscriptions -= 1;
+      if (!subscription || !this.subscriptions.release(subscription)) continue;
+      if (subscription.pattern) {
+        patternsGone = true;
+      } else {
+        this.log.unwatch([name]);
+        if (this.subscriptions.route(name).length === 0) this.tails.forget(name);
       }
+    }
+    // Once for all of them: a client may leave with a thousand patterns, from a node that follows as many topics.
+    if (!patternsGone) return;
+    if (!this.subscriptions.hasPatterns) void this.log.watchAll(false);
+    for (const { topic } of this.tails.all()) {
+      if (this.subscriptions.route(topic).length === 0) this.tails.forget(topic);
     }
   }
 

@@ -6,6 +6,8 @@ const pageSize = 128;
 const maxBytes = 64 * 1024 * 1024;
 const retryMs = 200;
 
+type Done = (page: Page, fresh: boolean) => void;
+
 /** A stretch of a topic's log, shared by all who read it, with the frames that the first of them had made. */
 export interface Page {
   readonly epoch: string;
@@ -24,7 +26,7 @@ export class Pages {
   readonly #clock: Clock;
   readonly #kept: number;
   readonly #pages = new Map<string, Page>();
-  readonly #loading = new Map<string, ((page: Page) => void)[]>();
+  readonly #loading = new Map<string, Done[]>();
   #bytes = 0;
   #stopped = false;
 
@@ -44,8 +46,11 @@ export class Pages {
     return page;
   }
 
-  /** Reads it anew. A store that is away is asked again until it answers or `stop`: the reader only waits. */
-  load(topic: string, after: number, done: (page: Page) => void): void {
+  /**
+   * Reads it anew, or waits for a read that is under way: that one may have been asked before what the reader knows of
+   * came to be, and is then not `fresh`. A store that is away is asked again until it answers or `stop`: the reader only waits.
+   */
+  load(topic: string, after: number, done: Done): void {
     const key = keyOf(topic, after);
     const waiting = this.#loading.get(key);
     if (waiting) {
@@ -100,7 +105,7 @@ export class Pages {
     this.#keep(key, page);
     const waiting = this.#loading.get(key) ?? [];
     this.#loading.delete(key);
-    for (const done of waiting) done(page);
+    waiting.forEach((done, i) => done(page, i === 0));
   }
 }
 

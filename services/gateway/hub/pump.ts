@@ -113,12 +113,12 @@ export class Pump {
     const page = this.#ports.pages.get(topic, position.epoch, position.seq);
     if (page) return this.#sendPage(subscriber, cursor, topic, position, page);
     cursor.waiting = true;
-    this.#ports.pages.load(topic, position.seq, (loaded) => {
+    this.#ports.pages.load(topic, position.seq, (loaded, fresh) => {
       cursor.waiting = false;
-      if (loaded.epoch !== position.epoch) {
+      if (fresh && loaded.epoch !== position.epoch) {
         cursor.renumber(topic, loaded.epoch);
         startAnew(position, loaded.epoch);
-      } else if (loaded.upTo <= position.seq) {
+      } else if (fresh && loaded.upTo <= position.seq) {
         this.#skipTo(cursor, topic, position, position.until);
       }
       this.wake(subscriber);

@@ -32,8 +32,7 @@ export interface Prepared {
 export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly Ask[]): Promise<Result<Prepared>> {
   const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.subscriptions.has(name));
   if (subscriber.lane === 'native' && !subscriber.socket.flush()) await hub.standAside(subscriber);
-  const held = await hub.hold(names);
-  const planned = held.ok ? await plan(hub, asks) : held;
+  const planned = await tryPlan(hub, asks, names);
   if (planned.ok && !subscriber.closed) {
     const { value } = planned;
     return ok({
@@ -42,8 +41,19 @@ export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly A
       begin: () => hub.pump.wake(subscriber),
     });
   }
-  for (const name of names) hub.release(name);
+  hub.release(names);
   return planned.ok ? fail('unavailable', 'the connection is closed') : planned;
+}
+
+/** A fault on the way gives back what was taken for it. */
+async function tryPlan(hub: Hub, asks: readonly Ask[], names: readonly string[]): Promise<Result<Plan>> {
+  try {
+    const held = await hub.hold(names);
+    return held.ok ? await plan(hub, asks) : held;
+  } catch (error) {
+    hub.release(names);
+    throw error;
+  }
 }
 
 function attach(
@@ -55,7 +65,7 @@ function attach(
 ): Subscribed[] {
   const fresh = subscriber.closed ? [] : names.filter((name) => !subscriber.subscriptions.has(name));
   // Closed meanwhile, or subscribed by another request of the same connection that was quicker.
-  for (const name of names) if (!fresh.includes(name)) hub.release(name);
+  hub.release(names.filter((name) => !fresh.includes(name)));
   if (subscriber.closed) return [];
 
   const replays = replaysOf(hub, subscriber, asks, fresh, made);
@@ -72,7 +82,7 @@ function attach(
     if (cursor.undecided) {
       // The socket is full, and what it was sent in this turn is not known: the client has to come back by its positions.
       subscriber.socket.close(4408, 'too slow');
-      for (const name of fresh) hub.release(name);
+      hub.release(fresh);
       return [];
     }
     hub.unpin(subscriber, cursor);
@@ -171,6 +181,7 @@ function overlap(one: Subscription, other: Subscription): 0 | 1 {
 
 /** Back to what the connection had before; names it does not hold are passed over. */
 export function unsubscribe(hub: Hub, subscriber: Subscriber, names: readonly string[]): void {
+  const gone: string[] = [];
   for (const name of names) {
     const subscription = subscriber.subscriptions.get(name);
     if (!subscription) continue;
@@ -178,8 +189,9 @@ export function unsubscribe(hub: Hub, subscriber: Subscriber, names: readonly st
     subscriber.subscriptions.delete(name);
     subscriber.overlaps -= countOverlaps(subscriber, [subscription]);
     forgetPositions(hub, subscriber);
-    hub.release(name);
+    gone.push(name);
   }
+  hub.release(gone);
   // Without overlaps it may ride native publish again; it gets there by way of a cursor that has nothing to read.
   if (!subscriber.cursor && subscriber.lane === 'direct' && subscriber.socket.native && subscriber.overlaps === 0) {
     hub.leaveLane(subscriber);

@@ -18,6 +18,9 @@ export async function subscribe(
   input: Pick<SubscribeRequest, 'topics'>,
 ): Promise<Result<Prepared>> {
   const subscriber = must(caller.subscriber, 'subscribing needs a connection');
+  const limit = broker.config.maxSubscriptions;
+  // Before each of them is looked at: what is too many to hold is too many to name.
+  if (input.topics.length > limit) return fail('quota_exceeded', `a connection may hold ${limit} subscriptions`);
   const asks: Ask[] = [];
   const added = new Set<string>();
   for (const item of input.topics) {
@@ -30,7 +33,6 @@ export async function subscribe(
     asks.push({ topic: name, since: since.value });
     if (!subscriber.subscriptions.has(name)) added.add(name);
   }
-  const limit = broker.config.maxSubscriptions;
   if (subscriber.subscriptions.size + added.size > limit) {
     return fail('quota_exceeded', `a connection may hold ${limit} subscriptions`);
   }
