@@ -222,7 +222,8 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     const before = this.#subscribing;
     const run = (): Promise<Result<OutputOf<N>>> => perform(this.#broker, this, operation, input);
     const result = before ? before.then(run) : run();
-    this.#subscribing = result;
+    // Without its result, which holds all that a replay was planned from.
+    this.#subscribing = result.then(() => {});
     return result;
   }
 

@@ -231,6 +231,8 @@ export class Hub {
     if (subscriber.cursor) return subscriber.cursor;
     const cursor = this.#behind.add(subscriber, this.ring.head);
     cursor.undecided = !decided;
+    // The doubt ends with the turn: the pump, when it comes to this cursor in the next one, takes it away.
+    if (!decided) this.pump.wake(subscriber);
     return cursor;
   }
 

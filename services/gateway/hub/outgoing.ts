@@ -20,7 +20,9 @@ export class Outgoing {
   #queue: Entry[] = [];
   #first = 0;
   #left = perTurn;
-  #waiters: (() => void)[] = [];
+  /** How many were ever given out. */
+  #given = 0;
+  #waiters: { until: number; resolve: () => void }[] = [];
 
   constructor(publish: (entry: Entry) => void, defer: Defer) {
     this.#publish = publish;
@@ -38,7 +40,8 @@ export class Outgoing {
 
   /** Resolves when all that was pushed before has been given out. */
   async passed(): Promise<void> {
-    if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    const until = this.#given + this.#queue.length - this.#first;
+    if (until > this.#given) await new Promise<void>((resolve) => this.#waiters.push({ until, resolve }));
   }
 
   #begin(): void {
@@ -48,12 +51,12 @@ export class Outgoing {
       this.#give(this.#queue[this.#first]!);
       this.#first += 1;
     }
-    if (this.#first < this.#queue.length) return;
-    this.#queue = [];
-    this.#first = 0;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    // Given up in large pieces: a queue that is never empty must not grow with what it has given out.
+    if (this.#first === this.#queue.length || this.#first > 4096) {
+      this.#queue = this.#queue.slice(this.#first);
+      this.#first = 0;
+    }
+    while (this.#waiters[0] && this.#waiters[0].until <= this.#given) this.#waiters.shift()!.resolve();
   }
 
   #admits(entry: Entry): boolean {
@@ -66,6 +69,7 @@ export class Outgoing {
   #give(entry: Entry): void {
     if (this.#left === perTurn) this.#defer(this.#nextTurn);
     this.#left -= 1;
+    this.#given += 1;
     this.#publish(entry);
   }
 }

@@ -31,7 +31,8 @@ export interface Prepared {
 /** Finds out where each subscription begins. Nothing of the connection is changed yet, so a failure leaves nothing behind. */
 export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly Ask[]): Promise<Result<Prepared>> {
   const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.subscriptions.has(name));
-  if (subscriber.lane === 'native' && !subscriber.socket.flush()) await hub.standAside(subscriber);
+  const full = subscriber.lane === 'native' && !subscriber.socket.flush();
+  if (full || subscriber.cursor?.undecided) await hub.standAside(subscriber);
   const planned = await tryPlan(hub, asks, names);
   if (planned.ok && !subscriber.closed) {
     const { value } = planned;
@@ -148,7 +149,11 @@ function describe(
   replays: Map<string, Replay>,
 ): Subscribed {
   const { topic, since } = ask;
-  const recovered = since === 'latest' ? {} : { recovered: [...starts.values()].every((start) => start.recovered) };
+  // What is not replayed because another subscription covers the topic is missing, too.
+  const comes = (name: string, { after }: Start): boolean =>
+    replays.has(name) || after >= (hub.tails.get(name)?.sentSeq ?? made.heads.get(name)?.seq ?? 0);
+  const whole = [...starts].every(([name, start]) => start.recovered && comes(name, start));
+  const recovered = since === 'latest' ? {} : { recovered: whole };
   if (isPattern(topic)) return { topic, pattern: true, ...recovered };
   const tail = hub.tails.get(topic);
   const head = made.heads.get(topic);
