@@ -2,11 +2,11 @@ import type { Service } from '../../shared/base/lifecycle.ts';
 import type { Config, ServiceName } from '../../shared/config/options.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import { Gateway } from './gateway.ts';
-import { configOf, engineOf, loggerOf, runServices } from './process.ts';
+import { configOf, engineOf, loggerOf, runServices } from '../process/process.ts';
 import { linkToParent } from './processes/parent-link.ts';
 import type { ParentLink } from './processes/parent-link.ts';
 import { supervise } from './processes/supervise.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion } from '../process/version.ts';
 
 /** One gateway and the store that it works on, as a process or as several. `onListening` is told the port. */
 export async function serve(service: ServiceName, onListening?: (port: number) => void): Promise<void> {

@@ -16,6 +16,8 @@ export interface Engine {
   readonly leases: Leases;
   readonly signals: Signals;
   readonly counters: Counters;
+  /** The queue of this name; the same one for every process of the cluster. */
+  queue(name: string): Queue;
 
   /** Resolves when the store was reached once. Throws when that fails: the process cannot serve. */
   start(): Promise<void>;
@@ -202,4 +204,68 @@ export interface Signals {
 export interface Counters {
   /** The value after adding. A counter that nobody has touched for `ttlMs` starts again at 0. */
   add(name: string, by: number, ttlMs: number): Promise<Result<number>>;
+}
+
+// --- the queue ------------------------------------------------------------------------------------------------
+
+export interface NewJob {
+  /** Names the job in its queue. While one of this name waits or is worked on, a second one is not added. */
+  id: string;
+  data: string;
+  /** 0 to 9, 9 first; 0 where it is left out. Among equals, first come, first served. */
+  priority?: number;
+  /** Not before this time has passed. */
+  delayMs?: number;
+}
+
+/** A job in the hands of a consumer. */
+export interface HeldJob {
+  readonly id: string;
+  readonly data: string;
+  /**
+   * Aborted when the job is not this consumer's any more: its lease ran out unrenewed, or it was handed back when the
+   * consumer stopped. Somebody else works on it now or soon, so whatever is still done here must be guarded by a fence.
+   */
+  readonly lost: AbortSignal;
+  /**
+   * For a job that waits for something: it stays in these hands and goes on being renewed, but takes no slot until the
+   * function that is given back is called. Unparked while every slot is taken, it works beside them.
+   */
+  park(): () => void;
+}
+
+/** What becomes of a job: it is done and gone, or it waits again and comes back after so long, to whichever consumer. */
+export type Verdict = 'done' | { againInMs: number };
+
+export interface Consumer {
+  /**
+   * Takes no more jobs, and resolves when those in hand have ended; what has not after `deadlineMs` is handed back:
+   * `lost` is aborted, and the next consumer gets the job at once.
+   */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Work for whoever is free. A job is given to one consumer at a time and at least once: it is gone when a consumer says
+ * `done`, and only then. One whose consumer dies comes back within 10 s, as often as that happens. A `work` that throws
+ * counts as a passing fault of ours, and the job comes back by itself: after 100 ms at first, twice as long each time,
+ * at most 10 s.
+ *
+ * Order. By priority, then as added; what comes back takes its place as if it were new. With several slots or
+ * consumers, work begins in this order, and ends in any.
+ *
+ * Limits. A queue has no bound of its own: whoever adds must have one (runs: the quota of an identity, the line of a
+ * session). A job's data is kept in the store until it is done.
+ */
+export interface Queue {
+  /** `added: false`: one of this name is there already. */
+  add(job: NewJob): Promise<Result<{ added: boolean }>>;
+  /** Takes out a job that waits. `removed: false`: there is none, or it is being worked on. */
+  remove(id: string): Promise<Result<{ removed: boolean }>>;
+  /** Which of these are there, waiting or worked on; in the order of the question. */
+  has(ids: readonly string[]): Promise<Result<boolean[]>>;
+  /** `waiting` counts those that could begin now, `delayed` those whose time has not come. */
+  counts(): Promise<Result<{ waiting: number; delayed: number; running: number }>>;
+  /** Resolves when the consumer takes jobs. At most `slots` are worked on at once, parked ones apart. */
+  consume(options: { slots: number; work: (job: HeldJob) => Promise<Verdict> }): Promise<Result<Consumer>>;
 }

@@ -8,6 +8,29 @@ import { helloRequest, helloResult } from './hello.ts';
 import { metricsRequest, metricsResult } from './metrics.ts';
 import { pingRequest } from './ping.ts';
 import { historyRequest, historyResult, publishRequest, publishResult } from './publish.ts';
+import {
+  approveRequest,
+  approveResult,
+  attachRequest,
+  attachResult,
+  cancelRequest,
+  controlResult,
+  pauseRequest,
+  resumeRequest,
+  runRequest,
+  runResult,
+  runsRequest,
+  runsResult,
+  statusRequest,
+  statusResult,
+} from './runs.ts';
+import {
+  sessionCreateRequest,
+  sessionGetRequest,
+  sessionMessagesRequest,
+  sessionMessagesResult,
+  sessionResult,
+} from './sessions.ts';
 import { subscribeRequest, subscribeResult, unsubscribeRequest, unsubscribeResult } from './subscribe.ts';
 
 /** Every request that there is. A new one is a line here and a line below. */
@@ -18,6 +41,17 @@ export const requestSchemas = {
   unsubscribe: unsubscribeRequest,
   publish: publishRequest,
   history: historyRequest,
+  run: runRequest,
+  attach: attachRequest,
+  cancel: cancelRequest,
+  status: statusRequest,
+  pause: pauseRequest,
+  resume: resumeRequest,
+  approve: approveRequest,
+  runs: runsRequest,
+  'session.create': sessionCreateRequest,
+  'session.get': sessionGetRequest,
+  'session.messages': sessionMessagesRequest,
   metrics: metricsRequest,
 } as const satisfies Record<string, z.ZodObject>;
 
@@ -28,6 +62,17 @@ export const resultSchemas = {
   unsubscribe: unsubscribeResult,
   publish: publishResult,
   history: historyResult,
+  run: runResult,
+  attach: attachResult,
+  cancel: controlResult,
+  status: statusResult,
+  pause: controlResult,
+  resume: controlResult,
+  approve: approveResult,
+  runs: runsResult,
+  'session.create': sessionResult,
+  'session.get': sessionResult,
+  'session.messages': sessionMessagesResult,
   metrics: metricsResult,
 } as const satisfies Record<Exclude<RequestType, 'ping'>, z.ZodType>;
 

@@ -11,6 +11,7 @@ const ranks: Readonly<Record<string, number>> = {
   'shared/engine': 3,
   'shared/domain': 4,
   'shared/client': 4,
+  'services/process': 4,
   'services/gateway': 5,
   'services/worker': 5,
   'services/console': 5,
@@ -21,6 +22,7 @@ const ranks: Readonly<Record<string, number>> = {
 const packageHomes: Readonly<Record<string, string>> = {
   'uWebSockets.js': 'services/gateway/uws/',
   ioredis: 'shared/engine/redis/',
+  bullmq: 'shared/engine/redis/',
   pino: 'shared/observe/',
   'prom-client': 'shared/observe/',
 };

@@ -1,7 +1,7 @@
 import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Health, OwnHealth } from '../core/health.ts';
-import type { Endings } from '../process.ts';
+import type { Endings } from '../../process/process.ts';
 import { ownNumber } from './child.ts';
 import type { FromChild, FromParent, Question } from './messages.ts';
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { realClock } from '../../../shared/base/clock.ts';
 import type { Config } from '../../../shared/config/options.ts';
 import type { Log } from '../../../shared/observe/log.ts';
-import { endOnSignals } from '../process.ts';
+import { endOnSignals } from '../../process/process.ts';
 import { startChild } from './child.ts';
 import { Supervisor } from './supervisor.ts';
 

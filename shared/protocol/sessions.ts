@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import { count, envelope } from './common.ts';
+import { agentName, invocationId, metadata, sessionId } from './runs.ts';
+
+export const sessionRecord = z.object({
+  session: sessionId,
+  name: z.string(),
+  agent: agentName.exactOptional(),
+  state: z.unknown(),
+  metadata,
+  rev: z.int().min(1),
+  createdAt: count,
+  updatedAt: count,
+});
+export type SessionRecord = z.output<typeof sessionRecord>;
+
+/** Several conversations may go on in one session, each a thread; the first one has this name. */
+export const mainThread = 'main';
+const thread = z.string().min(1).max(128);
+
+export const message = z.object({
+  message: z.string(),
+  thread,
+  role: z.string(),
+  content: z.unknown(),
+  at: count,
+  invocation: invocationId.exactOptional(),
+});
+export type Message = z.output<typeof message>;
+
+export const sessionCreateRequest = z.object({
+  type: z.literal('session.create'),
+  ...envelope,
+  name: z.string().max(256).exactOptional(),
+  agent: agentName.exactOptional(),
+  metadata: metadata.exactOptional(),
+  /** An id of the client's own; made by the server where it is left out. */
+  session: sessionId.exactOptional(),
+});
+export type SessionCreateRequest = z.output<typeof sessionCreateRequest>;
+
+export const sessionGetRequest = z.object({ type: z.literal('session.get'), ...envelope, session: sessionId });
+export type SessionGetRequest = z.output<typeof sessionGetRequest>;
+export const sessionResult = z.object({ session: sessionRecord });
+export type SessionResult = z.output<typeof sessionResult>;
+
+/** Oldest first. `after` is a message's id, or how many messages to pass over: of the session, or of the thread where one is named. */
+export const sessionMessagesRequest = z.object({
+  type: z.literal('session.messages'),
+  ...envelope,
+  session: sessionId,
+  thread: thread.exactOptional(),
+  after: z
+    .union([z.string().min(1).max(256), count], { error: 'must be the id of a message, or a count' })
+    .exactOptional(),
+  limit: z.int().min(1).max(1000).default(100),
+});
+export type SessionMessagesRequest = z.output<typeof sessionMessagesRequest>;
+export const sessionMessagesResult = z.object({ messages: z.array(message), more: z.boolean() });
+export type SessionMessagesResult = z.output<typeof sessionMessagesResult>;
