@@ -79,11 +79,12 @@ export class RunStore {
 
   /**
    * Decides on the run as it stands and commits what comes of it; where another was quicker, decides again. `known` is
-   * what the caller saw last: right most of the time, it saves the reading.
+   * what the caller saw last: right most of the time, it saves the reading. `said` goes into the log ahead of the step's
+   * own events, in the same commit; a step that changes nothing commits nothing, and leaves it with the caller.
    */
   async change(
     invocation: string,
-    decide: (run: Run) => Result<Step & { outcome?: Outcome }>,
+    decide: (run: Run) => Result<Step & { outcome?: Outcome; said?: readonly Append[] }>,
     known?: Standing,
   ): Promise<Result<Standing & { before: Run }>> {
     let seen = known;
@@ -102,7 +103,7 @@ export class RunStore {
       }
       const { run } = decided.value;
       if (run === seen.run) return ok({ ...seen, before: run });
-      const committed = await this.#commit(run, seen.rev, decided.value.events, decided.value.outcome);
+      const committed = await this.#commit(seen.rev, decided.value);
       if (committed.ok) return ok({ run, rev: seen.rev + 1, before: seen.run });
       if (committed.code !== 'conflict') return committed;
       seen = undefined;
@@ -137,7 +138,8 @@ export class RunStore {
     return ok(appends);
   }
 
-  #commit(run: Run, rev: number, events: readonly RunEvent[], outcome: Outcome | undefined): Promise<Result<unknown>> {
+  #commit(rev: number, change: Step & { outcome?: Outcome; said?: readonly Append[] }): Promise<Result<unknown>> {
+    const { run, events, outcome, said = [] } = change;
     const append = this.appendsFor(run, events);
     if (!append.ok) return Promise.resolve(append);
     const record = { key: recordKey, value: JSON.stringify(run) };
@@ -148,7 +150,7 @@ export class RunStore {
         ...(outcome ? [{ key: outcomeKey, value: JSON.stringify(outcome), ttlMs: keptAfterEndMs }] : []),
       ],
       ...(isOver(run) ? { del: [inputKey] } : {}),
-      append: append.value,
+      append: [...said, ...append.value],
     });
   }
 }
