@@ -7,6 +7,7 @@ import { closeCodes } from '../../../shared/protocol/close-codes.ts';
 import { pongFrame } from '../../../shared/protocol/ping.ts';
 import { droppedFrame, errorFrame, eventFrame, goawayFrame, okFrame } from '../../../shared/protocol/pushes.ts';
 import { requestSchemas, resultSchemas } from '../../../shared/protocol/requests.ts';
+import { runEvents } from '../../../shared/protocol/run-events.ts';
 import { oldestSupportedVersion, protocolVersion, subprotocols } from '../../../shared/protocol/version.ts';
 
 const frozen = JSON.parse(
@@ -27,7 +28,8 @@ const wire: Record<string, unknown> = {
   'close codes': Object.entries(closeCodes).map(([name, { code, advice }]) => ({ name, code, advice })),
   'error codes': Object.entries(errorTable).map(([code, { status, retryable }]) => ({ code, status, retryable })),
 };
-for (const [kind, table] of Object.entries({ request: requestSchemas, result: resultSchemas, push: pushes })) {
+const tables = { request: requestSchemas, result: resultSchemas, push: pushes, 'run event': runEvents };
+for (const [kind, table] of Object.entries(tables)) {
   for (const [name, schema] of Object.entries(table)) wire[`${kind} ${name}`] = z.toJSONSchema(schema, { io: 'input' });
 }
 
