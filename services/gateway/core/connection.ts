@@ -70,6 +70,10 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
       return;
     }
     const inbox = (this.#inbox ??= new Inbox(this.#broker.config.maxInflight, this.#broker.config.rateMessages));
+    if (inbox.hogs(this.#broker.turns.current, this.#heardAt)) {
+      this.close('flooding');
+      return;
+    }
     const tooFast = inbox.tooFast(this.#heardAt);
     const admission = tooFast ? inbox.refuse() : inbox.admit(bytes, binary);
     if (admission === 'now') this.#conversation?.receive(bytes, binary);

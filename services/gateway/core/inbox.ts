@@ -3,6 +3,11 @@ const maxWaiting = 16_384;
 const maxWaitingBytes = 4 * 1024 * 1024;
 /** Refusals in a row, without one request taken in between, that make a client a flooder. */
 const maxRefused = 1000;
+/**
+ * The server reads on from a socket for as long as its buffer comes back full, and nothing else of the process moves
+ * meanwhile. Ten thousand requests sent at once take a tenth of this.
+ */
+const maxTurnMs = 500;
 
 export type Admission = 'now' | 'later' | 'refused' | 'flooding';
 
@@ -27,6 +32,8 @@ export class Inbox {
   #refused = 0;
   #second = 0;
   #thisSecond = 0;
+  #turn = 0;
+  #turnBegan = 0;
 
   constructor(limit: number, messagesPerSecond: number) {
     this.#limit = limit;
@@ -47,6 +54,14 @@ export class Inbox {
     }
     this.#thisSecond += 1;
     return this.#thisSecond > this.#rate;
+  }
+
+  /** Frame after frame of it comes in one turn of the process, and has for too long. */
+  hogs(turn: number, now: number): boolean {
+    if (turn === this.#turn) return now - this.#turnBegan > maxTurnMs;
+    this.#turn = turn;
+    this.#turnBegan = now;
+    return false;
   }
 
   admit(bytes: Uint8Array, binary: boolean): Admission {

@@ -61,6 +61,15 @@ describe('the inbox of a connection', () => {
     expect(inbox.refuse()).toBe('flooding');
   });
 
+  it('lets nobody hold up the process by frames that keep coming in one turn of it', () => {
+    const inbox = new Inbox(8, 0);
+    expect([0, 250, 500].map((now) => inbox.hogs(1, now))).toEqual([false, false, false]);
+    expect(inbox.hogs(1, 501)).toBe(true);
+    // The next turn is a new one, however late it comes.
+    expect([501, 1001].map((now) => inbox.hogs(2, now))).toEqual([false, false]);
+    expect(inbox.hogs(2, 1002)).toBe(true);
+  });
+
   it('counts the messages of each second of the clock for itself', () => {
     const inbox = new Inbox(8, 2);
     expect([999, 1000, 1001, 1999, 2000].map((now) => inbox.tooFast(now))).toEqual([false, false, false, true, false]);
