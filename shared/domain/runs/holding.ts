@@ -71,6 +71,11 @@ export class Held {
     return this.#standing.run;
   }
 
+  /** It has left these hands, one way or the other. */
+  get gone(): boolean {
+    return this.#closed;
+  }
+
   /** Too much of what was said is still on its way: ask for room before more is said. */
   get full(): boolean {
     return this.#outbox.full;
