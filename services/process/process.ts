@@ -14,7 +14,7 @@ export function configOf(service: ServiceName): Config {
     process.stdout.write(helpText(service));
     process.exit(0);
   }
-  const loaded = loadConfig(process.env);
+  const loaded = loadConfig(process.env, service);
   if (loaded.ok) return loaded.config;
   process.stderr.write(`agentwire ${service} cannot start:\n${loaded.faults.map((fault) => `  ${fault}\n`).join('')}`);
   process.exit(2);

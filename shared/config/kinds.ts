@@ -10,6 +10,8 @@ export interface Kind<T> {
 /** A fault goes on from "NAME": it says what the value is not, and never repeats it, as it may be a secret. */
 export type Reading<T> = { ok: true; value: T } | { ok: false; fault: string };
 
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface Token {
   token: string;
   /** Who comes with it; without one all who use this token are the same nameless identity. */
@@ -42,6 +44,24 @@ export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
 }
 
 export const text: Kind<string> = { says: 'text', read: good };
+
+/** As a segment of a topic, since `agent.<name>.status` is one. */
+export const agentName: Kind<string> = {
+  says: 'name',
+  read: (written) => (/^[\w-]{1,64}$/.test(written) ? good(written) : bad('is not 1 to 64 of A-Z a-z 0-9 _ -')),
+};
+
+export const httpUrl: Kind<string> = {
+  says: 'https://…',
+  read: (written) =>
+    /^https?:\/\//i.test(written) && URL.canParse(written)
+      ? good(written)
+      : bad('is not an address like https://api.example.com'),
+};
+
+export function list(of: string): Kind<readonly string[]> {
+  return { says: `${of}, comma-separated`, read: (written) => good([...new Set(items(written))]) };
+}
 
 /** What each of them means is told in docs.ts. */
 export const redisUrl: Kind<string> = {

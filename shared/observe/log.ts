@@ -18,7 +18,7 @@ export interface Log {
 }
 
 /** Tokens are hidden wherever we would put them by habit: as a field, one level down, in headers and in addresses. */
-const secret = ['token', 'tokens', 'authorization', 'password', 'apiKey'];
+const secret = ['token', 'tokens', 'authorization', 'password', 'apiKey', 'anthropicApiKey'];
 const hidden = [...secret, ...secret.map((name) => `*.${name}`), 'headers.authorization', '*.headers.authorization'];
 
 /** JSON lines on standard output, or wherever `to` leads. */

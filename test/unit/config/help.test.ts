@@ -2,9 +2,12 @@ import { expect, test } from 'vitest';
 import { helpText } from '../../../shared/config/help.ts';
 import { optionList } from '../../../shared/config/options.ts';
 
-test.each(['gateway', 'standalone'] as const)('the whole --help of %s is as it was agreed', async (service) => {
-  await expect(helpText(service)).toMatchFileSnapshot(`../../fixtures/config/${service}-help.txt`);
-});
+test.each(['gateway', 'worker', 'standalone'] as const)(
+  'the whole --help of %s is as it was agreed',
+  async (service) => {
+    await expect(helpText(service)).toMatchFileSnapshot(`../../fixtures/config/${service}-help.txt`);
+  },
+);
 
 test('every option has a name of its own, and help of one line that fits a terminal', () => {
   expect(new Set(optionList.map((option) => option.env)).size).toBe(optionList.length);

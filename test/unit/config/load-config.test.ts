@@ -35,6 +35,15 @@ test('an empty environment gives the defaults', () => {
     historyTtlS: 3600,
     metaTtlS: 2_592_000,
     minReplicas: 0,
+    runHistorySize: 10_000,
+    runTimeoutMs: 3_600_000,
+    maxRunsPerIdentity: 0,
+    defaultAgent: 'echo',
+    chatAgent: 'echo',
+    workerConcurrency: 100,
+    agents: [],
+    anthropicApiKey: undefined,
+    anthropicBaseUrl: undefined,
     heartbeatMs: 25_000,
     clientTimeoutMs: 60_000,
     drainMs: 10_000,
@@ -70,6 +79,20 @@ test('values are read by their kind', () => {
   });
 });
 
+test('modules are a list, each named once', () => {
+  expect(configOf({ AGENTWIRE_AGENTS: ' ./a.js, my-agents,,./a.js' }).agents).toEqual(['./a.js', 'my-agents']);
+});
+
+test('whoever has set up a model talks to it, unless somebody else is named', () => {
+  const withKey = { ANTHROPIC_API_KEY: 'k' };
+  expect(configOf(withKey)).toMatchObject({ defaultAgent: 'claude', chatAgent: 'claude' });
+  expect(configOf({ ANTHROPIC_API_KEY: ' ' })).toMatchObject({ defaultAgent: 'echo', chatAgent: 'echo' });
+  expect(configOf({ ...withKey, AGENTWIRE_CHAT_AGENT: 'mine' })).toMatchObject({
+    defaultAgent: 'claude',
+    chatAgent: 'mine',
+  });
+});
+
 describe('a bad value is a fault that names the variable', () => {
   test.each([
     [{ PORT: '65536' }, 'PORT is not a whole number from 0 to 65535'],
@@ -89,6 +112,8 @@ describe('a bad value is a fault that names the variable', () => {
       'AGENTWIRE_ALLOWED_ORIGINS holds an item that is not an origin like https://app.example.com',
     ],
     [{ AGENTWIRE_TOKENS: 't=a,t=b' }, 'AGENTWIRE_TOKENS holds the same token twice'],
+    [{ AGENTWIRE_CHAT_AGENT: 'my agent' }, 'AGENTWIRE_CHAT_AGENT is not 1 to 64 of A-Z a-z 0-9 _ -'],
+    [{ ANTHROPIC_BASE_URL: 'localhost:1' }, 'ANTHROPIC_BASE_URL is not an address like https://api.example.com'],
   ])('%j', (env, fault) => {
     expect(faultsOf(env as Env)).toEqual([fault]);
   });
@@ -104,6 +129,12 @@ describe('rules across options', () => {
   ])('%j is refused', (env, fault) => {
     expect(faultsOf(env as Env)).toEqual([fault]);
   });
+});
+
+test('a worker alone would never get a run', () => {
+  expect(loadConfig({}, 'worker')).toEqual({ ok: false, faults: ['a worker needs REDIS_URL'] });
+  expect(loadConfig({ REDIS_URL: 'redis://redis' }, 'worker')).toHaveProperty('config');
+  expect(loadConfig({}, 'standalone')).toHaveProperty('config');
 });
 
 test('an unknown AGENTWIRE_ name is a fault, with the name that was probably meant', () => {
