@@ -4,6 +4,9 @@ import { errorTable } from '../../../shared/base/errors.ts';
 import { closeCodes } from '../../../shared/protocol/close-codes.ts';
 import { optionalFields } from '../../../shared/protocol/common.ts';
 import { requestSchemas } from '../../../shared/protocol/requests.ts';
+import { runEvents } from '../../../shared/protocol/run-events.ts';
+import { runRecord, runStates } from '../../../shared/protocol/runs.ts';
+import { sessionRecord } from '../../../shared/protocol/sessions.ts';
 import { protocolVersion } from '../../../shared/protocol/version.ts';
 
 const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8');
@@ -56,6 +59,33 @@ it.each(Object.entries(requestSchemas))(
     expect(new Set(named)).toEqual(new Set(fields.map((name) => (optional.has(name) ? `${name}?` : name))));
   },
 );
+
+/** As the page writes them: those that may be left out with a `?`. */
+function fieldsOf(shape: Parameters<typeof optionalFields>[0]): string[] {
+  const optional = optionalFields(shape);
+  return Object.keys(shape).map((name) => (optional.has(name) ? `${name}?` : name));
+}
+
+it('the page lists every kind of run event in the order of a life, with its fields', () => {
+  const table = Object.entries(runEvents).map(([kind, { shape }]) => [
+    kind,
+    fieldsOf(shape).filter((name) => name !== 'kind'),
+  ]);
+  const listed = rows('### Events').map(([kind, fields]) => [
+    kind,
+    fields?.split(/[`, ]+/).filter((name) => name !== ''),
+  ]);
+  expect(listed).toEqual(table);
+});
+
+it('the page lists every field of a run record, and every state', () => {
+  expect(rows('### The record').map(([name]) => name)).toEqual(fieldsOf(runRecord.shape));
+  for (const state of runStates) expect(section('### States')).toContain(`\`${state}\``);
+});
+
+it('the page names every field of a session record', () => {
+  for (const name of fieldsOf(sessionRecord.shape)) expect(section('## Sessions')).toContain(`\`${name}\``);
+});
 
 it('the page tells what each version changed', () => {
   const versions = rows('## Versions').map(([version]) => Number(version));
