@@ -167,8 +167,10 @@ export class Held {
     this.#recording.stop();
     this.#leaving = true;
     const { fence } = this.run;
+    // After a commit of unknown outcome: nobody else ends it under this fence, or gives it back with the next one.
     const left = (run: Run): boolean =>
-      run.fence === fence ? isOver(run) : run.fence === fence + 1 && run.worker === undefined;
+      this.#doubtful &&
+      (isOver(run) ? run.fence === fence : run.fence === fence + 1 && run.worker === undefined);
     const done = await this.#act(command, { already: left, ...(outcome ? { outcome } : {}) });
     this.#close();
     return done;
