@@ -172,7 +172,7 @@ export const options = {
     'AGENTWIRE_RUN_TIMEOUT_MS',
     whole(1, longestMs),
     3_600_000,
-    'How long a run may work that names no limit; waiting does not count.',
+    'How long an attempt may work where the run names no limit, waits not counted.',
   ),
   maxRunsPerIdentity: option(
     gateways,

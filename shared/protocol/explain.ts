@@ -4,12 +4,15 @@ type Issue = z.core.$ZodIssue;
 
 const longest = 200;
 
-/** One fault, in one short sentence that begins with the field: `topics[0].since.time must be a number`. */
-export function explain(error: z.ZodError, frame: unknown): string {
+/**
+ * One fault, in one short sentence that begins with the field: `topics[0].since.time must be a number`. `whole` is what
+ * it begins with where no field is wrong but all of it.
+ */
+export function explain(error: z.ZodError, frame: unknown, whole = 'the request'): string {
   const first = error.issues[0];
-  if (first === undefined) return 'the request is not valid';
+  if (first === undefined) return `${whole} is not valid`;
   const { issue, path } = innermost(first, []);
-  const name = fieldName(path);
+  const name = fieldName(path, whole);
   const text = `${name} ${complaint(issue, valueAt(frame, path))}`;
   // Names of fields may come from the client, so they may be of any length.
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
@@ -45,13 +48,13 @@ function article(expected: string): string {
   return expected === 'array' ? 'an array' : `a ${expected}`;
 }
 
-function fieldName(path: readonly PropertyKey[]): string {
+function fieldName(path: readonly PropertyKey[], whole: string): string {
   let name = '';
   for (const step of path) {
     if (typeof step === 'number') name += `[${step}]`;
     else name += name === '' ? String(step) : `.${String(step)}`;
   }
-  return name === '' ? 'the request' : name;
+  return name === '' ? whole : name;
 }
 
 function valueAt(frame: unknown, path: readonly PropertyKey[]): unknown {
