@@ -1,9 +1,7 @@
 import type * as z from 'zod';
-import { fail, ok } from '../base/errors.ts';
-import type { Result } from '../base/errors.ts';
-import { isMap, optionalFields, withoutNulls } from './common.ts';
+import { isMap } from './common.ts';
 import type { RequestId } from './common.ts';
-import { explain } from './explain.ts';
+import { frameReader } from './frame-reader.ts';
 import { helloRequest, helloResult } from './hello.ts';
 import { metricsRequest, metricsResult } from './metrics.ts';
 import { pingRequest } from './ping.ts';
@@ -81,27 +79,7 @@ export type RequestOf<T extends RequestType> = z.output<(typeof requestSchemas)[
 export type ResultOf<T extends keyof typeof resultSchemas> = z.output<(typeof resultSchemas)[T]>;
 export type Request = { [T in RequestType]: RequestOf<T> }[RequestType];
 
-interface Reader {
-  schema: z.ZodType<Request>;
-  optional: ReadonlySet<string>;
-}
-
-// A Map and not the table itself: a type named `constructor` must be unknown.
-const readers = new Map<string, Reader>(
-  Object.entries(requestSchemas).map(([type, schema]) => [type, { schema, optional: optionalFields(schema.shape) }]),
-);
-
-/** From whatever a codec gave to a request that can be acted upon. Unknown fields are left out. */
-export function parseRequest(frame: unknown): Result<Request> {
-  if (!isMap(frame)) return fail('bad_frame', 'a frame must be a map');
-  const { type } = frame;
-  if (typeof type !== 'string') return fail('bad_frame', 'a frame must have a type, which is a string');
-  const reader = readers.get(type);
-  if (reader === undefined) return fail('unknown_type');
-  const known = withoutNulls(frame, reader.optional);
-  const parsed = reader.schema.safeParse(known);
-  return parsed.success ? ok(parsed.data) : fail('bad_request', explain(parsed.error, known));
-}
+export const parseRequest = frameReader(requestSchemas);
 
 /** The id for the answer, also when the rest of the frame is bad, so that the client knows what was refused. */
 export function requestIdOf(frame: unknown): RequestId | undefined {
