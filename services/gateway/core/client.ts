@@ -1,13 +1,19 @@
 import type { Result } from '../../../shared/base/errors.ts';
+import type { Config } from '../../../shared/config/options.ts';
 import type { Identity } from '../../../shared/domain/identity.ts';
 import type { CloseName } from '../../../shared/protocol/close-codes.ts';
 import type { HelloResult } from '../../../shared/protocol/hello.ts';
 import type { Format } from '../hub/format.ts';
 import type { InputOf, OperationName, OutputOf } from './operations.ts';
+import type { Request } from './transport.ts';
+
+/** Where a client came in: what the path and the query of its request say. */
+export type Entrance = Pick<Request, 'params' | 'query'>;
 
 /** One connection, as its dialect sees it: what may be asked of it. */
 export interface Client {
   readonly identity: Identity | undefined;
+  readonly settings: Settings;
   /** How this connection's answers and events are written; said once, before the first frame is sent. */
   use(format: Format): void;
   /** At once, behind the answers that wait; never overtaken by an event that it causes. */
@@ -29,6 +35,9 @@ export interface Client {
   close(name: CloseName): void;
 }
 
+/** What a dialect has to know of how the broker was set up. */
+export type Settings = Pick<Config, 'chatAgent' | 'defaultAgent'>;
+
 /** The dialect's side of a connection: what becomes of what arrives. */
 export interface Conversation {
   /** A frame of at most the permitted size; its bytes are valid during the call only. */
@@ -37,4 +46,6 @@ export interface Conversation {
   refuse(bytes: Uint8Array, binary: boolean, code: 'busy' | 'rate_limited'): void;
   /** The node is draining: say so, where the dialect has a word for it. */
   goaway(reconnectAfterMs: number): void;
+  /** The connection is gone: nothing is sent any more. */
+  closed?(): void;
 }

@@ -11,7 +11,7 @@ import type { Subscriber } from '../hub/subscriber.ts';
 import type { Answerer } from './answers.ts';
 import type { Broker } from './broker.ts';
 import type { Caller } from './caller.ts';
-import type { Client, Conversation } from './client.ts';
+import type { Client, Conversation, Settings } from './client.ts';
 import { Inbox } from './inbox.ts';
 import { perform } from './operations.ts';
 import type { InputOf, OperationName, OutputOf } from './operations.ts';
@@ -55,6 +55,10 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     this.#conversation = conversation;
   }
 
+  get settings(): Settings {
+    return this.#broker.config;
+  }
+
   /** Nothing of it is under way. */
   get idle(): boolean {
     return this.#inbox?.idle ?? true;
@@ -69,7 +73,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
       this.close('frame_too_large');
       return;
     }
-    const inbox = (this.#inbox ??= new Inbox(this.#broker.config.maxInflight, this.#broker.config.rateMessages));
+    const inbox = this.#ownInbox();
     if (inbox.hogs(this.#broker.turns.current, this.#heardAt)) {
       this.close('flooding');
       return;
@@ -97,6 +101,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   closed(): void {
     this.closing = true;
     if (this.subscriber) this.#broker.hub.disconnect(this.subscriber);
+    this.#conversation?.closed?.();
     this.#onClosed(this);
   }
 
@@ -135,7 +140,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   }
 
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void {
-    const inbox = must(this.#inbox);
+    const inbox = this.#ownInbox();
     inbox.started();
     const ordered = operation === 'subscribe' || operation === 'unsubscribe';
     const result = ordered ? this.#inOrder(operation, input) : perform(this.#broker, this, operation, input);
@@ -147,7 +152,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   }
 
   authenticate(token: string, done: (result: Result<Identity>) => void): void {
-    const inbox = must(this.#inbox);
+    const inbox = this.#ownInbox();
     inbox.hold();
     const settle = (found: Result<Identity>): void => {
       if (found.ok) this.identity = found.value;
@@ -229,6 +234,10 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     // Without its result, which holds all that a replay was planned from.
     this.#subscribing = result.then(() => {});
     return result;
+  }
+
+  #ownInbox(): Inbox {
+    return (this.#inbox ??= new Inbox(this.#broker.config.maxInflight, this.#broker.config.rateMessages));
   }
 
   #takeWaiting(inbox: Inbox): void {

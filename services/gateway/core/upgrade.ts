@@ -3,7 +3,7 @@ import type { CloseName } from '../../../shared/protocol/close-codes.ts';
 import type { Identity } from '../../../shared/domain/identity.ts';
 import { anyone } from '../../../shared/domain/identity.ts';
 import type { Broker } from './broker.ts';
-import type { Client, Conversation } from './client.ts';
+import type { Client, Conversation, Entrance } from './client.ts';
 import { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { originWelcome } from './origin.ts';
@@ -14,7 +14,7 @@ import type { Link, LinkHandler, Request, UpgradeDecision, WebSocketRoute } from
 export interface Spoken {
   readonly name: string;
   choose(offered: readonly string[]): string;
-  open(client: Client, protocol: string): Conversation;
+  open(client: Client, protocol: string, entrance: Entrance): Conversation;
 }
 
 export interface Door {
@@ -42,12 +42,19 @@ export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSoc
         if (!found.ok) return refused(broker, protocol, 'unauthenticated');
         identity = found.value;
       }
-      return { accept: true, protocol, open: (link) => open(door, spoken, protocol, link, identity) };
+      return { accept: true, protocol, open: (link) => open(door, spoken, { protocol, request, link, identity }) };
     },
   };
 }
 
-function open(door: Door, spoken: Spoken, protocol: string, link: Link, identity: Identity | undefined): Connection {
+interface Arrival {
+  readonly protocol: string;
+  readonly request: Request;
+  readonly link: Link;
+  readonly identity: Identity | undefined;
+}
+
+function open(door: Door, spoken: Spoken, { protocol, request, link, identity }: Arrival): Connection {
   const { broker, connections } = door;
   const connection = new Connection(broker, link, identity, (closed) => {
     connections.remove(closed);
@@ -56,7 +63,7 @@ function open(door: Door, spoken: Spoken, protocol: string, link: Link, identity
   connections.add(connection);
   broker.metrics.stats.connections += 1;
   broker.metrics.opened(spoken.name);
-  connection.speak(spoken.open(connection, protocol));
+  connection.speak(spoken.open(connection, protocol, request));
   return connection;
 }
 

@@ -1,4 +1,4 @@
-import type { Client, Conversation } from '../core/client.ts';
+import type { Client, Conversation, Entrance } from '../core/client.ts';
 import type { Format } from '../hub/format.ts';
 
 /**
@@ -7,10 +7,12 @@ import type { Format } from '../hub/format.ts';
  */
 export interface Dialect {
   readonly name: string;
+  /** May hold parameters, each a whole segment: `/rooms/:room/ws`. */
   readonly paths: readonly string[];
   /** Of the subprotocols that the client offers, the one to speak; '' for none of them. */
   choose(offered: readonly string[]): string;
   /** How its events are written, one for each encoding. */
   readonly formats: readonly Format[];
-  open(client: Client, protocol: string): Conversation;
+  /** It may speak first, and ask for operations. */
+  open(client: Client, protocol: string, entrance: Entrance): Conversation;
 }
