@@ -48,15 +48,15 @@ export interface AgentContext {
    */
   readonly signal: AbortSignal;
   /** How far it is: an event of the run, and kept in its record. Said often, the last one of a moment counts. */
-  progress(progress: Progress): void;
+  readonly progress: (progress: Progress) => void;
   /** Waits for somebody's decision, for days if need be. The same call asked for by a later attempt gets the decision that was made. */
-  approval(call: { name: string; args: unknown }): Promise<Approval>;
+  readonly approval: (call: { name: string; args: unknown }) => Promise<Approval>;
   /** A checkpoint of the session; gives back its id. Throws for a run without a session. */
-  checkpoint(options?: { label?: string; state?: unknown; tags?: readonly string[] }): Promise<string>;
+  readonly checkpoint: (options?: { label?: string; state?: unknown; tags?: readonly string[] }) => Promise<string>;
   /** Waits here while the run is paused. Between two yields that are near each other there is no need of it. */
-  pausePoint(): Promise<void>;
+  readonly pausePoint: () => Promise<void>;
   /** What it used up, for the record: tokens, calls. The last word counts. */
-  usage(usage: Readonly<Record<string, unknown>>): void;
+  readonly usage: (usage: Readonly<Record<string, unknown>>) => void;
   readonly log: AgentLog;
 }
 

@@ -169,8 +169,7 @@ export class Held {
     const { fence } = this.run;
     // After a commit of unknown outcome: nobody else ends it under this fence, or gives it back with the next one.
     const left = (run: Run): boolean =>
-      this.#doubtful &&
-      (isOver(run) ? run.fence === fence : run.fence === fence + 1 && run.worker === undefined);
+      this.#doubtful && (isOver(run) ? run.fence === fence : run.fence === fence + 1 && run.worker === undefined);
     const done = await this.#act(command, { already: left, ...(outcome ? { outcome } : {}) });
     this.#close();
     return done;
@@ -184,9 +183,11 @@ export class Held {
       const decide = (run: Run): Result<Step & { outcome?: Outcome; said?: readonly Append[] }> => {
         if (how.already?.(run)) return ok({ run, events: [] });
         if (run.fence !== fence) return fail('conflict', 'the run is in other hands');
-        const next = step(progress === undefined ? run : { ...run, progress }, command);
+        const next = step(run, command);
         if (!next.ok) return next;
-        return ok({ ...next.value, said, ...(how.outcome && isOver(next.value.run) ? { outcome: how.outcome } : {}) });
+        const { events } = next.value;
+        const after = progress === undefined ? next.value.run : { ...next.value.run, progress };
+        return ok({ run: after, events, said, ...(how.outcome && isOver(after) ? { outcome: how.outcome } : {}) });
       };
       const changed = await store.change(invocation, decide, this.#doubtful ? undefined : this.#standing);
       this.#doubtful = !changed.ok;

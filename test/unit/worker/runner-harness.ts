@@ -174,6 +174,14 @@ export function agent(run: (context: AgentContext) => unknown, name = 'test'): A
   return { name, description: 'of a test', run: run as Agent['run'] };
 }
 
+/** One that yields nothing. */
+export function quiet(act: (context: AgentContext) => unknown, name = 'test'): Agent {
+  return agent(async function* (context) {
+    yield* [];
+    return await act(context);
+  }, name);
+}
+
 /** Waits in turns of the loop, so that a clock may stand still. */
 export async function comesTo(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let turns = 0; turns < 20_000; turns++) {

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
-import type { AgentContext, AgentOutput } from '../../../services/worker/agent.ts';
-import { agent, comesTo, endOf, stateIs, TestJob, World } from './runner-harness.ts';
-
-type Outputs = AsyncGenerator<AgentOutput, unknown, void>;
+import type { AgentContext } from '../../../services/worker/agent.ts';
+import { agent, comesTo, endOf, quiet, stateIs, TestJob, World } from './runner-harness.ts';
 
 const forever = (): Promise<never> => new Promise(() => {});
 
@@ -11,7 +9,7 @@ describe('a run', () => {
   test('streams, and ends with what the agent returned', async () => {
     const world = new World();
     const runner = world.runner([
-      agent(async function* ({ input, attempt, invocation }: AgentContext): Outputs {
+      agent(async function* ({ input, attempt, invocation }: AgentContext) {
         yield 'one ';
         yield { kind: 'chunk', text: 'two' };
         yield { kind: 'message', role: 'assistant', content: { input } };
@@ -41,7 +39,7 @@ describe('a run', () => {
   test('has the chunks joined for its result where the agent returns nothing', async () => {
     const world = new World();
     const runner = world.runner([
-      agent(async function* (): Outputs {
+      agent(async function* () {
         yield 'hello ';
         await Promise.resolve();
         yield 'world';
@@ -57,14 +55,14 @@ describe('a run', () => {
   test('of an agent that returns at once is complete', async () => {
     const world = new World();
     const invocation = await world.start();
-    await world.workOff(world.runner([agent(async function* (): Outputs {})]), invocation);
+    await world.workOff(world.runner([quiet(async () => {})]), invocation);
     expect(await endOf(world, invocation)).toEqual({ kind: 'completed', result: '' });
   });
 
   test('streams 100,000 chunks in order', async () => {
     const world = new World();
     const runner = world.runner([
-      agent(async function* (): Outputs {
+      agent(async function* () {
         for (let i = 0; i < 100_000; i++) yield `${i} `;
         return 'enough';
       }),
@@ -80,7 +78,7 @@ describe('a run', () => {
   test('is given its state: the checkpoint’s, else the session’s, else null', async () => {
     const world = new World();
     const runner = world.runner([
-      agent(async function* ({ state, session }: AgentContext): Outputs {
+      quiet(async ({ state, session }) => {
         return { state, session: session?.session ?? null, thread: session?.thread ?? null };
       }),
     ]);
@@ -99,14 +97,14 @@ describe('a run', () => {
   test('of an agent that is not here goes back to the queue, untouched', async () => {
     const world = new World();
     const invocation = await world.start({ agent: 'other' });
-    const verdict = await world.runner([agent(async function* (): Outputs {})]).work(new TestJob(invocation));
+    const verdict = await world.runner([quiet(async () => {})]).work(new TestJob(invocation));
     expect(verdict).toEqual({ againInMs: 200 });
     expect(await world.run(invocation)).toMatchObject({ state: 'queued', attempt: 0, takeovers: 0 });
   });
 
   test('that has ended, or that there is none of, is no work', async () => {
     const world = new World();
-    const runner = world.runner([agent(async function* (): Outputs {})]);
+    const runner = world.runner([quiet(async () => {})]);
     const invocation = await world.start();
     await world.wish(invocation, { do: 'cancel', reason: 'early', at: 1 });
     expect(await runner.work(new TestJob(invocation))).toBe('done');
@@ -121,7 +119,7 @@ describe('a cancel', () => {
   test('ends a run whose agent heeds its signal', async () => {
     const world = new World();
     const runner = world.runner([
-      agent(async function* ({ signal }: AgentContext): Outputs {
+      agent(async function* ({ signal }: AgentContext) {
         yield 'begun';
         await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       }),
@@ -145,7 +143,7 @@ describe('a cancel', () => {
     const held = new Promise<void>((resolve) => (release = resolve));
     let late = false;
     const runner = world.runner([
-      agent(async function* (context: AgentContext): Outputs {
+      agent(async function* (context: AgentContext) {
         yield 'begun';
         await held;
         late = true;
@@ -177,7 +175,7 @@ describe('a cancel', () => {
     const world = new World();
     let ended = false;
     const runner = world.runner([
-      agent(async function* (): Outputs {
+      agent(async function* () {
         try {
           for (;;) yield 'more ';
         } finally {
@@ -200,7 +198,7 @@ describe('a cancel', () => {
       let go = (): void => {};
       const gate = new Promise<void>((resolve) => (go = resolve));
       const runner = world.runner([
-        agent(async function* (): Outputs {
+        quiet(async () => {
           await gate;
           if (last === 'error') throw Object.assign(new Error('x'), { retryable: true });
           return 'done';
@@ -228,7 +226,7 @@ describe('a run out of time', () => {
     expect(await endOf(world, odd)).toMatchObject({ kind: 'failed', error: { code: 'bad_output' } });
 
     const silent = world.runner([
-      agent(async function* (): Outputs {
+      quiet(async () => {
         await forever();
       }),
     ]);
@@ -250,7 +248,7 @@ describe('a run out of time', () => {
     const world = new World({ clock });
     let reason: unknown;
     const runner = world.runner([
-      agent(async function* ({ signal }: AgentContext): Outputs {
+      agent(async function* ({ signal }: AgentContext) {
         yield 'begun';
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
         reason = signal.reason;
@@ -274,7 +272,7 @@ describe('a job that is lost', () => {
     const gate = new Promise<void>((resolve) => (go = resolve));
     let aborted = false;
     const runner = world.runner([
-      agent(async function* ({ signal }: AgentContext): Outputs {
+      agent(async function* ({ signal }: AgentContext) {
         yield 'begun';
         signal.addEventListener('abort', () => (aborted = true));
         await gate;
@@ -300,7 +298,7 @@ describe('a job that is lost', () => {
     let go = (): void => {};
     const gate = new Promise<void>((resolve) => (go = resolve));
     const slow = world.runner([
-      agent(async function* (): Outputs {
+      agent(async function* () {
         yield 'first';
         await gate;
         yield 'late';
@@ -313,7 +311,7 @@ describe('a job that is lost', () => {
     // The first one does not know: its process stood still.
     const quick = world.runner(
       [
-        agent(async function* (): Outputs {
+        agent(async function* () {
           yield 'second';
           return 'second';
         }),
@@ -334,7 +332,7 @@ describe('a job that is lost', () => {
     let began = 0;
     const signals: AbortSignal[] = [];
     const runner = world.runner([
-      agent(async function* ({ signal }: AgentContext): Outputs {
+      quiet(async ({ signal }) => {
         signals.push(signal);
         began += 1;
         if (began === 1) await forever();
@@ -353,7 +351,7 @@ describe('a job that is lost', () => {
 
 test('a worker that stops hands its runs back, which is no takeover', async () => {
   const world = new World();
-  const stuck = agent(async function* (): Outputs {
+  const stuck = agent(async function* () {
     yield 'begun';
     await forever();
   });
@@ -366,6 +364,6 @@ test('a worker that stops hands its runs back, which is no takeover', async () =
   expect(await world.run(invocation)).toMatchObject({ state: 'queued', takeovers: 0, attempt: 1 });
   // It takes nothing more.
   expect(await runner.work(new TestJob(invocation))).toEqual({ againInMs: 0 });
-  const next = world.runner([agent(async function* (): Outputs {})], { worker: 'worker-2' });
+  const next = world.runner([quiet(async () => {})], { worker: 'worker-2' });
   expect(await world.workOff(next, invocation)).toMatchObject({ state: 'completed', takeovers: 0, attempt: 2 });
 });
