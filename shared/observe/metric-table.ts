@@ -56,6 +56,35 @@ export const metricTable = {
     together: 'min',
   },
 
+  runsStarted: {
+    name: 'agentwire_runs_started_total',
+    help: 'Runs that a worker began to work on, each attempt anew.',
+    labels: ['agent'],
+  },
+  runsEnded: {
+    name: 'agentwire_runs_ended_total',
+    help: 'Attempts that a worker had done with: completed, cancelled, failed, requeued for another one, or lost.',
+    labels: ['agent', 'outcome'],
+  },
+  runsRunning: { name: 'agentwire_runs_running', help: 'Runs that are worked on now.' },
+  runsParked: {
+    name: 'agentwire_runs_parked',
+    help: 'Runs that a worker holds without a slot, because they wait for somebody.',
+  },
+  runDuration: {
+    name: 'agentwire_run_duration_seconds',
+    help: 'How long an attempt was in the hands of a worker, waits included.',
+    labels: ['agent'],
+  },
+  runWait: {
+    name: 'agentwire_run_wait_seconds',
+    help: 'From the making of a run to the first time that a worker began it.',
+  },
+  runTakeovers: {
+    name: 'agentwire_run_takeovers_total',
+    help: 'Runs that were taken over from a worker that had died.',
+  },
+
   cpu: { name: 'agentwire_process_cpu_seconds_total', help: 'Processor time of this process, user and system.' },
   residentMemory: { name: 'agentwire_process_resident_memory_bytes', help: 'Memory that the process holds in RAM.' },
   heapUsed: { name: 'agentwire_process_heap_used_bytes', help: 'JavaScript heap in use.' },

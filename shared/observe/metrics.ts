@@ -1,8 +1,7 @@
-import { Counter, Histogram, Registry } from 'prom-client';
-import type { MetricsSnapshot } from './merge-metrics.ts';
+import { Counter, Histogram } from 'prom-client';
 import { metricTable } from './metric-table.ts';
-import { addProcessMetrics } from './process-metrics.ts';
-import { countAtScrape, gaugeAtScrape } from './scrape.ts';
+import { MetricsPage } from './metrics-page.ts';
+import { countAtScrape, gaugeAtScrape, labelled } from './scrape.ts';
 
 /** Plain numbers for whoever does the work to add to, and to take from where they say how many there are now. */
 export interface GatewayStats {
@@ -42,26 +41,23 @@ const typeLimit = 100;
 // From a publish on the embedded engine to a request that waits for a store that is away.
 const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** What a gateway shows on /metrics. Each has a registry of its own, so that several can live in one process. */
-export class GatewayMetrics {
+/** What a gateway shows on /metrics, and whatever else is in its process. */
+export class GatewayMetrics extends MetricsPage {
   readonly stats = newGatewayStats();
-  readonly #registry = new Registry();
-  readonly #stopProcess: () => void;
   readonly #opened: Counter;
   readonly #took: Histogram<'type'>;
   readonly #types = new Map<string, RequestType>();
 
   constructor(engineReady: () => boolean) {
-    const registry = this.#registry;
-    const { stats } = this;
+    super(engineReady);
+    const { registry, stats } = this;
     gaugeAtScrape(registry, metricTable.connections, () => stats.connections);
-    this.#opened = new Counter({ ...definition('connectionsTotal'), registers: [registry] });
+    this.#opened = new Counter({ ...labelled(metricTable.connectionsTotal), registers: [registry] });
     gaugeAtScrape(registry, metricTable.subscriptions, () => stats.subscriptions);
     gaugeAtScrape(registry, metricTable.behindConnections, () => stats.behindConnections);
     this.#addRequests();
     this.#took = new Histogram({
-      ...definition('requestDuration'),
-      labelNames: ['type'],
+      ...labelled(metricTable.requestDuration),
       buckets: durationBuckets,
       registers: [registry],
     });
@@ -71,13 +67,6 @@ export class GatewayMetrics {
     countAtScrape(registry, metricTable.replayedEvents, () => stats.replayedEvents);
     countAtScrape(registry, metricTable.repairs, () => stats.repairs);
     countAtScrape(registry, metricTable.authFailures, () => stats.authFailures);
-    gaugeAtScrape(registry, metricTable.engineReady, () => (engineReady() ? 1 : 0));
-    this.#stopProcess = addProcessMetrics(registry);
-  }
-
-  /** The header that the rendered text goes out with. */
-  get contentType(): string {
-    return this.#registry.contentType;
   }
 
   opened(dialect: string): void {
@@ -91,19 +80,6 @@ export class GatewayMetrics {
     row.took.observe(seconds);
   }
 
-  render(): Promise<string> {
-    return this.#registry.metrics();
-  }
-
-  /** The same as values, for another process to put together with those of its kind. */
-  snapshot(): Promise<MetricsSnapshot> {
-    return this.#registry.getMetricsAsJSON();
-  }
-
-  stop(): void {
-    this.#stopProcess();
-  }
-
   #newType(type: string): RequestType {
     if (this.#types.size >= typeLimit && type !== 'other') return this.#types.get('other') ?? this.#newType('other');
     const row = { took: this.#took.labels({ type }), codes: new Map<string, number>() };
@@ -114,8 +90,8 @@ export class GatewayMetrics {
   #addRequests(): void {
     const types = this.#types;
     new Counter({
-      ...definition('requests'),
-      registers: [this.#registry],
+      ...labelled(metricTable.requests),
+      registers: [this.registry],
       collect() {
         this.reset();
         for (const [type, { codes }] of types) {
@@ -124,13 +100,4 @@ export class GatewayMetrics {
       },
     });
   }
-}
-
-function definition(key: 'connectionsTotal' | 'requests' | 'requestDuration'): {
-  name: string;
-  help: string;
-  labelNames: string[];
-} {
-  const { name, help, labels } = metricTable[key];
-  return { name, help, labelNames: [...labels] };
 }

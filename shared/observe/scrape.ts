@@ -27,3 +27,8 @@ export function gaugeAtScrape(registry: Registry, { name, help, together }: Metr
     },
   });
 }
+
+/** Of a metric that is told of events as they happen. */
+export function labelled({ name, help, labels = [] }: Metric): { name: string; help: string; labelNames: string[] } {
+  return { name, help, labelNames: [...labels] };
+}

@@ -1,12 +1,20 @@
 import { afterEach, expect, test } from 'vitest';
 import { metricTable } from '../../../shared/observe/metric-table.ts';
 import { GatewayMetrics } from '../../../shared/observe/metrics.ts';
+import { WorkerMetrics } from '../../../shared/observe/worker-metrics.ts';
 
 const made: GatewayMetrics[] = [];
 
 function metricsOf(ready = true): GatewayMetrics {
   const metrics = new GatewayMetrics(() => ready);
   made.push(metrics);
+  return metrics;
+}
+
+/** All that there is: of a gateway with a worker beside it. */
+function allMetrics(): GatewayMetrics {
+  const metrics = metricsOf();
+  void new WorkerMetrics(metrics, () => ({ running: 0, parked: 0 }));
   return metrics;
 }
 
@@ -57,6 +65,26 @@ test('connections are counted by dialect, and readiness is asked at the scrape',
   expect(await metricsOf(true).render()).toMatch(/^agentwire_engine_ready 1$/m);
 });
 
+test('attempts at runs are counted by agent and by how they ended', async () => {
+  const page = metricsOf();
+  const inHand = { running: 0, parked: 0 };
+  const metrics = new WorkerMetrics(page, () => inHand);
+  metrics.started('echo', false);
+  metrics.started('echo', true);
+  metrics.waited(3);
+  metrics.ended('echo', 'completed', 200);
+  inHand.running = 3;
+  inHand.parked = 1;
+  const text = await page.render();
+  expect(text).toContain('agentwire_runs_started_total{agent="echo"} 2\n');
+  expect(text).toMatch(/^agentwire_run_takeovers_total 1$/m);
+  expect(text).toContain('agentwire_runs_ended_total{agent="echo",outcome="completed"} 1\n');
+  expect(text).toContain('agentwire_run_duration_seconds_bucket{le="0.5",agent="echo"} 1\n');
+  expect(text).toContain('agentwire_run_wait_seconds_bucket{le="0.005"} 1\n');
+  expect(text).toMatch(/^agentwire_runs_running 2$/m);
+  expect(text).toMatch(/^agentwire_runs_parked 1$/m);
+});
+
 test('the process shows sensible figures of itself', async () => {
   const text = await metricsOf().render();
   const value = (name: string): number => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
@@ -69,12 +97,12 @@ test('the process shows sensible figures of itself', async () => {
 test('every metric of the table is there, and none besides', async () => {
   const linuxOnly: string[] = process.platform === 'linux' ? [] : [metricTable.openFiles.name];
   const names = Object.values(metricTable).map((metric) => metric.name);
-  const shown = [...(await metricsOf().render()).matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
+  const shown = [...(await allMetrics().render()).matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
   expect(new Set(shown)).toEqual(new Set(names.filter((name) => !linuxOnly.includes(name))));
 });
 
 test("the text keeps the rules of promtool's lint", async () => {
-  const text = await metricsOf().render();
+  const text = await allMetrics().render();
   const kinds = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   expect(kinds.length).toBeGreaterThan(10);
   for (const [, name = '', kind] of kinds) {

@@ -1,0 +1,37 @@
+import { Registry } from 'prom-client';
+import type { MetricsSnapshot } from './merge-metrics.ts';
+import { metricTable } from './metric-table.ts';
+import { addProcessMetrics } from './process-metrics.ts';
+import { gaugeAtScrape } from './scrape.ts';
+
+/**
+ * What a process shows on /metrics: figures of itself, and those of each service in it. Each has a registry of its own,
+ * so that several can live in one process.
+ */
+export class MetricsPage {
+  readonly registry = new Registry();
+  readonly #stopProcess: () => void;
+
+  constructor(engineReady: () => boolean) {
+    gaugeAtScrape(this.registry, metricTable.engineReady, () => (engineReady() ? 1 : 0));
+    this.#stopProcess = addProcessMetrics(this.registry);
+  }
+
+  /** The header that the rendered text goes out with. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  render(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  /** The same as values, for another process to put together with those of its kind. */
+  snapshot(): Promise<MetricsSnapshot> {
+    return this.registry.getMetricsAsJSON();
+  }
+
+  stop(): void {
+    this.#stopProcess();
+  }
+}
