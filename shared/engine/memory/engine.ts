@@ -1,9 +1,10 @@
 import { realClock } from '../../base/clock.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine, Queue } from '../engine.ts';
 import { MemoryCounters } from './counters.ts';
 import { MemoryLeases } from './leases.ts';
 import { MemoryLog } from './log.ts';
+import { MemoryQueue } from './queue.ts';
 import { MemoryRecords } from './records.ts';
 import { MemorySignals } from './signals.ts';
 import { storeTime } from './store-time.ts';
@@ -17,12 +18,13 @@ export interface MemoryEngineOptions {
   historyTtlMs: number;
   metaTtlMs: number;
   clock?: Clock;
+  onWarning?: (message: string) => void;
 }
 
 /** The store of a broker that runs in one process: nothing outlives it, and nobody else sees it. */
 export function createMemoryEngine(options: MemoryEngineOptions): Engine {
-  const { clock = realClock, ...retention } = options;
-  return new MemoryEngine(retention, clock);
+  const { clock = realClock, onWarning = () => undefined, ...retention } = options;
+  return new MemoryEngine(retention, clock, onWarning);
 }
 
 class MemoryEngine implements Engine {
@@ -33,15 +35,28 @@ class MemoryEngine implements Engine {
   readonly counters: MemoryCounters;
   readonly #clock: Clock;
   readonly #now: () => number;
+  readonly #warn: (message: string) => void;
+  readonly #queues = new Map<string, MemoryQueue>();
   #cancelSweep: (() => void) | undefined;
 
-  constructor(retention: Omit<MemoryEngineOptions, 'clock'>, clock: Clock) {
+  constructor(
+    retention: Omit<MemoryEngineOptions, 'clock' | 'onWarning'>,
+    clock: Clock,
+    warn: (message: string) => void,
+  ) {
     this.#clock = clock;
+    this.#warn = warn;
     this.#now = storeTime(clock);
     this.log = new MemoryLog(retention, this.#now);
     this.records = new MemoryRecords(this.log, this.#now);
     this.leases = new MemoryLeases(retention.metaTtlMs, this.#now);
     this.counters = new MemoryCounters(this.#now);
+  }
+
+  queue(name: string): Queue {
+    let queue = this.#queues.get(name);
+    if (!queue) this.#queues.set(name, (queue = new MemoryQueue(name, this.#clock, this.#warn)));
+    return queue;
   }
 
   start(): Promise<void> {
@@ -54,6 +69,7 @@ class MemoryEngine implements Engine {
     this.#cancelSweep = undefined;
     this.log.stop();
     this.signals.stop();
+    for (const queue of this.#queues.values()) queue.stop();
     return Promise.resolve();
   }
 

@@ -5,7 +5,7 @@ const slots = 16_384;
  * script stays within one slot of a cluster. The number of partitions is part of the data: changing it loses every topic.
  *
  * The letter behind the prefix says the kind: m meta, s stream, d remembered message ids, i index of a partition,
- * r record, k ranked list, e and v leases, n counter; and for channels: c topic, p all topics, o one process, g signal.
+ * r record, k ranked list, e and v leases, n counter, q queue; and for channels: c topic, p all topics, o one process, g signal.
  */
 export class Keys {
   readonly partitions: number;
@@ -65,6 +65,11 @@ export class Keys {
 
   counter(name: string): string {
     return this.#name('n', this.partitionOf(name), name);
+  }
+
+  /** BullMQ appends the queue's name, and what it keeps there. */
+  queue(name: string): string {
+    return this.#name('q', this.partitionOf(name), '').slice(0, -1);
   }
 
   /** The topic's name is appended to it. */

@@ -14,7 +14,8 @@ import { RedisLeases } from './leases.ts';
 import { LiveFeed } from './live-feed.ts';
 import { RedisLog } from './log.ts';
 import { LogReader } from './log-reader.ts';
-import { redisPlace, serverTarget } from './open.ts';
+import { nodeTarget, redisPlace, serverTarget, type RedisTarget } from './open.ts';
+import { RedisQueues } from './queue.ts';
 import { RedisRecords } from './records.ts';
 import { ServerIdentity, warnOfEviction } from './server-checks.ts';
 import { RedisSignals } from './signals.ts';
@@ -57,11 +58,14 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
   const appender = writes.sharded ? lanes(states, partitions, batcher) : batcher(0);
   const watches = new Watches(keys, feed, redis.channels);
   const signals = new RedisSignals(keys, reads, redis.channels);
+  const suspect = (): void => redis.map?.suspect();
+  const queues = new RedisQueues({ keys, store: reads, target: redis.target, suspect, warn: onWarning });
 
   const stop = (): void => {
     appender.stop();
     watches.stop();
     signals.stop();
+    queues.stop();
     writes.stop();
     reads.stop();
     redis.map?.stop();
@@ -73,6 +77,7 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
     leases: new RedisLeases(reads, keys),
     signals,
     counters: new RedisCounters(reads, keys),
+    queue: (name) => queues.get(name),
     async start() {
       try {
         await redis.map?.start();
@@ -106,6 +111,8 @@ interface Access {
   readonly map?: ClusterMap;
   store(): Store;
   channels(this: void, hooks: ChannelHooks): Channels;
+  /** The server that has a partition now. */
+  target(this: void, partition: number): RedisTarget;
 }
 
 /** The one place that knows whether there is one server or many. */
@@ -119,11 +126,13 @@ function open(place: RedisPlace, keys: Keys, hooks: CommandHooks): Access {
       map,
       store: () => new ClusterStore(place, map, hooks),
       channels: (listener) => new ClusterSubscriber(place, map, keys, listener),
+      target: (partition) => nodeTarget(place, map.owner(partition)),
     };
   }
   const target = serverTarget(place);
   return {
     store: () => new OneServer(new CommandConnection(target, hooks), keys.partitions),
     channels: (listener) => new Subscriber(target, () => keys.ownChannel(0, shortId()), listener),
+    target: () => target,
   };
 }
