@@ -15,9 +15,22 @@ export function configOf(service: ServiceName): Config {
     process.exit(0);
   }
   const loaded = loadConfig(process.env, service);
-  if (loaded.ok) return loaded.config;
-  process.stderr.write(`agentwire ${service} cannot start:\n${loaded.faults.map((fault) => `  ${fault}\n`).join('')}`);
+  return loaded.ok ? loaded.config : refuse(service, loaded.faults);
+}
+
+/** The end of a process that was set up wrongly. */
+export function refuse(service: ServiceName, faults: readonly string[]): never {
+  process.stderr.write(`agentwire ${service} cannot start:\n${faults.map((fault) => `  ${fault}\n`).join('')}`);
   process.exit(2);
+}
+
+/** The end of one that is set up well, and cannot start all the same. */
+export function giveUp(service: ServiceName, error: unknown, log: Log): never {
+  log.error('cannot start', { error });
+  process.stderr.write(
+    `agentwire ${service} cannot start: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
+  process.exit(1);
 }
 
 export function loggerOf(service: ServiceName, config: Config): Log {
@@ -33,6 +46,11 @@ export function engineOf(config: Config, log: Log): Engine {
     minReplicas: config.minReplicas,
     onWarning: (message) => log.warn(message),
   });
+}
+
+/** The engine as the first of a process's services: there before the others, and after them. */
+export function storeOf(engine: Engine): Service {
+  return { name: 'store', start: () => engine.start(), stop: () => engine.stop() };
 }
 
 /** Calls `end` when the process is to end, and again when it is to end at once. */
@@ -62,7 +80,7 @@ export async function runServices(
   const end = async (): Promise<void> => {
     if (ending) process.exit(1);
     ending = true;
-    for (const service of services) await service.drain?.(config.drainMs);
+    await Promise.all(services.map((service) => service.drain?.(config.drainMs)));
     await stopAll();
     log.info('stopped');
     process.exit(0);
