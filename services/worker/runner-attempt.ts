@@ -1,7 +1,6 @@
 import type { Clock } from '../../shared/base/clock.ts';
 import type { Result } from '../../shared/base/errors.ts';
 import type { Verdict } from '../../shared/engine/engine.ts';
-import { isOver } from '../../shared/domain/runs/run.ts';
 import type { Run } from '../../shared/domain/runs/run.ts';
 import type { Held } from '../../shared/domain/runs/holding.ts';
 import type { RunEnd } from '../../shared/protocol/run-events.ts';
@@ -14,7 +13,8 @@ import { Waiting } from './runner-waiting.ts';
 /** How long an agent may take to heed its signal. */
 const graceMs = 1000;
 /** Before the first of the attempts that an agent asks for; twice as long before each next one. */
-const againInMs = 200;
+const firstAgainMs = 200;
+const laterEachTime = (run: Run): number => firstAgainMs * 2 ** (run.retries - 1);
 
 /** Why an attempt is not to go on. */
 type Stop = 'cancelled' | 'out of time' | 'handed back' | 'lost';
@@ -27,6 +27,12 @@ type Ending =
   | { is: 'cut' };
 
 type Pulled = { is: 'value'; next: IteratorResult<unknown, unknown> } | { is: 'thrown'; error: unknown } | undefined;
+
+/** `run` as this worker left it; without it, it was lost. */
+export interface Concluded {
+  readonly run?: Run;
+  readonly verdict: Verdict;
+}
 
 export interface AttemptParts {
   readonly clock: Clock;
@@ -94,12 +100,12 @@ export class RunningAttempt {
     return ending;
   }
 
-  /** What is to become of the run is written; gives back its last state that this worker has to do with. */
-  async conclude(ending: Ending): Promise<{ run?: Run; verdict: Verdict }> {
+  /** Writes what is to become of the run. */
+  async conclude(ending: Ending): Promise<Concluded> {
     this.#end();
     const stop = this.#stop;
     if (stop === 'lost') return { verdict: 'done' };
-    if (stop === 'handed back') return handedBack(await this.held.handBack());
+    if (stop === 'handed back') return concluded(await this.held.handBack(), () => 0);
     if (stop === 'out of time') {
       const message = `it ran for longer than ${this.held.run.timeoutMs} ms`;
       return this.#fails({ code: 'timeout', message });
@@ -111,7 +117,7 @@ export class RunningAttempt {
     if (ending.is === 'bad') return this.#fails({ code: 'bad_output', message: ending.message });
     const { error, retryable } = describeThrown(ending.error);
     if (!retryable) return this.#fails(error);
-    return concluded(await this.held.tryAgain(error, this.#output.outcome()));
+    return concluded(await this.held.tryAgain(error, this.#output.outcome()), laterEachTime);
   }
 
   standStill(): Promise<void> {
@@ -230,7 +236,7 @@ export class RunningAttempt {
     this.#waiting.look();
   }
 
-  #completes(returned: unknown): Promise<{ run?: Run; verdict: Verdict }> {
+  #completes(returned: unknown): Promise<Concluded> {
     const result = this.#output.resultOf(returned);
     if (!result.ok) {
       return this.#fails({ code: 'bad_output', message: `the result is refused: ${result.message}` });
@@ -238,12 +244,12 @@ export class RunningAttempt {
     return this.#ends({ kind: 'completed', result: result.value }, result.value);
   }
 
-  #fails(error: { code: string; message: string }): Promise<{ run?: Run; verdict: Verdict }> {
+  #fails(error: { code: string; message: string }): Promise<Concluded> {
     return this.#ends({ kind: 'failed', error });
   }
 
-  async #ends(end: RunEnd, result?: unknown): Promise<{ run?: Run; verdict: Verdict }> {
-    return concluded(await this.held.end(end, this.#output.outcome(result), this.usage));
+  async #ends(end: RunEnd, result?: unknown): Promise<Concluded> {
+    return concluded(await this.held.end(end, this.#output.outcome(result), this.usage), () => 0);
   }
 }
 
@@ -253,17 +259,11 @@ function bad(what: string): Ending {
   return { is: 'bad', message: `the agent yielded ${what}` };
 }
 
-function concluded(left: Result<Run>): { run?: Run; verdict: Verdict } {
-  // Where it is in other hands, so is what becomes of it.
+/** Where it is in other hands, so is what becomes of it. What is paused needs no job until somebody wants it to go on. */
+function concluded(left: Result<Run>, againInMs: (run: Run) => number): Concluded {
   if (!left.ok) return { verdict: 'done' };
   const run = left.value;
-  return { run, verdict: isOver(run) ? 'done' : { againInMs: againInMs * 2 ** (run.retries - 1) } };
-}
-
-/** What is paused needs no job until somebody wants it to go on. */
-function handedBack(left: Result<Run>): { run?: Run; verdict: Verdict } {
-  if (!left.ok) return { verdict: 'done' };
-  return { run: left.value, verdict: left.value.state === 'queued' ? { againInMs: 0 } : 'done' };
+  return { run, verdict: run.state === 'queued' ? { againInMs: againInMs(run) } : 'done' };
 }
 
 function readNext(next: unknown): Pulled {

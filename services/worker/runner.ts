@@ -3,12 +3,12 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { ok } from '../../shared/base/errors.ts';
 import type { Result } from '../../shared/base/errors.ts';
 import { claim } from '../../shared/domain/runs/holding-claim.ts';
-import type { Held } from '../../shared/domain/runs/holding.ts';
+import type { Held, HoldingParts } from '../../shared/domain/runs/holding.ts';
 import { persist } from '../../shared/domain/runs/holding-retry.ts';
 import { isOver } from '../../shared/domain/runs/run.ts';
 import type { Run } from '../../shared/domain/runs/run.ts';
 import type { RunStore } from '../../shared/domain/runs/run-store.ts';
-import type { Engine, HeldJob, Verdict } from '../../shared/engine/engine.ts';
+import type { HeldJob, Verdict } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import type { Agent } from './agent.ts';
 import { RunningAttempt } from './runner-attempt.ts';
@@ -20,7 +20,7 @@ import { contextErrorOf } from './runner-errors.ts';
 const elsewhereInMs = 200;
 
 export interface RunnerParts {
-  readonly engine: Pick<Engine, 'log' | 'records'>;
+  readonly engine: HoldingParts['engine'];
   readonly store: RunStore;
   readonly settling: { settle(run: Run): Promise<Result<unknown>> };
   readonly sessions: SessionReads;

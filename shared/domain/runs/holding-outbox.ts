@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Failure, Result } from '../../base/errors.ts';
-import type { Append, Engine } from '../../engine/engine.ts';
+import type { Append, Records, TopicLog } from '../../engine/engine.ts';
 import { persist } from './holding-retry.ts';
 
 /** What of one run may be on its way to the store. Over it the agent is not asked for more. */
@@ -12,6 +12,12 @@ const mostBytesPerCall = 256 * 1024;
 
 /** A step of the run's record. `said` may go along in its commit; `carried` tells whether it did. */
 export type Act<T> = (said: readonly Append[]) => Promise<Result<{ value: T; carried: boolean }>>;
+
+/** What of an engine a run that is held needs. */
+export interface Store {
+  readonly log: Pick<TopicLog, 'append'>;
+  readonly records: Pick<Records, 'commit'>;
+}
 
 interface Waiting {
   readonly append?: Append;
@@ -29,7 +35,7 @@ interface Waiting {
  * see it. The store remembers ids for two minutes, and a job whose worker cannot reach the store is lost long before.
  */
 export class Outbox {
-  readonly #engine: Pick<Engine, 'log' | 'records'>;
+  readonly #engine: Store;
   readonly #home: string;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -42,7 +48,7 @@ export class Outbox {
 
   /** `refused` is called once: the run is in other hands, and nothing of what waits will ever be kept. */
   constructor(
-    engine: Pick<Engine, 'log' | 'records'>,
+    engine: Store,
     home: string,
     clock: Clock,
     refused: (failure: Failure) => void,

@@ -1,10 +1,11 @@
 import { fail, ok } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Failure, Result } from '../../base/errors.ts';
-import type { Append, Engine } from '../../engine/engine.ts';
+import type { Append } from '../../engine/engine.ts';
 import type { RunEnd, RunEvent } from '../../protocol/run-events.ts';
 import type { PendingCall, Progress, RunError } from '../../protocol/runs.ts';
 import { Outbox } from './holding-outbox.ts';
+import type { Store } from './holding-outbox.ts';
 import { Paced } from './holding-paced.ts';
 import { step } from './machine.ts';
 import type { Command, Step } from './machine.ts';
@@ -18,7 +19,7 @@ const progressEveryMs = 50;
 const recordEveryMs = 1000;
 
 export interface HoldingParts {
-  readonly engine: Pick<Engine, 'log' | 'records'>;
+  readonly engine: Store;
   readonly store: RunStore;
   readonly clock: Clock;
   /** An event over this would reach no client. */

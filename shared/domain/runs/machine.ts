@@ -68,7 +68,7 @@ export function step(run: Run, command: Command): Result<Step> {
     case 'report':
       return took({ ...run, progress: command.progress });
     case 'hand back':
-      return handBack(run);
+      return back(run);
     case 'try again':
       if (run.cancel || run.retries >= maxRetries)
         return end(run, { kind: 'failed', error: command.error }, command.at);
@@ -148,16 +148,14 @@ function takeDecision(run: Run, call: string): Result<Step> {
   );
 }
 
-/** By a worker that stops. What is paused needs no queue; everything else waits for the next worker. */
-function handBack(run: Run): Result<Step> {
-  if (run.state !== 'paused' || !run.pauseRequested) return back(run);
-  const { worker: _, ...free } = run;
-  return took({ ...free, fence: run.fence + 1 });
-}
-
+/** Out of a worker's hands. What is to be paused needs no queue, and is paused now; everything else waits for the next. */
 function back(run: Run): Result<Step> {
   const { worker: _, ...free } = run;
-  return took({ ...free, fence: run.fence + 1, state: 'queued' }, { kind: 'queued' });
+  const freed = { ...free, fence: run.fence + 1 };
+  const paused = run.state === 'paused';
+  if (run.pauseRequested) return paused ? took(freed) : took({ ...freed, state: 'paused' }, { kind: 'paused' });
+  const queued: Run = { ...freed, state: 'queued' };
+  return paused ? took(queued, { kind: 'resumed' }, { kind: 'queued' }) : took(queued, { kind: 'queued' });
 }
 
 /** A cancel that was accepted is kept, whatever the agent made of it. */

@@ -17,8 +17,10 @@ import type { RunEvent } from '../../../shared/protocol/run-events.ts';
 import type { Agent, AgentContext } from '../../../services/worker/agent.ts';
 import { Runner } from '../../../services/worker/runner.ts';
 import type { RunnerParts } from '../../../services/worker/runner.ts';
+import type { Disturbed } from '../../support/disturbed-store.ts';
 
 export const maxFrameBytes = 64 * 1024;
+const historySize = 200_000;
 
 export interface Line {
   readonly level: string;
@@ -61,19 +63,20 @@ export class World {
   readonly clock: Clock;
   readonly settled: Run[] = [];
   readonly logged: Line[] = [];
+  readonly #disturbed: Disturbed;
 
-  constructor(options: { clock?: Clock; around?: (engine: Engine) => Engine } = {}) {
-    const engine = createMemoryEngine({ historySize: 200_000, historyTtlMs: 3_600_000, metaTtlMs: 3_600_000 });
+  /** `around` stands between the runners and the store; the test's own view of it is never disturbed. */
+  constructor(options: { clock?: Clock; around?: (engine: Engine) => Disturbed } = {}) {
     this.clock = options.clock ?? realClock;
-    this.engine = options.around?.(engine) ?? engine;
-    // The test's own view is never disturbed.
-    this.store = new RunStore(engine, { historySize: 200_000 });
+    this.engine = createMemoryEngine({ historySize, historyTtlMs: 3_600_000, metaTtlMs: 3_600_000 });
+    this.store = new RunStore(this.engine, { historySize });
+    this.#disturbed = options.around?.(this.engine) ?? this.engine;
   }
 
   runner(agents: readonly Agent[], parts: Partial<RunnerParts> = {}): Runner {
     return new Runner({
-      engine: this.engine,
-      store: new RunStore(this.engine, { historySize: 200_000 }),
+      engine: this.#disturbed,
+      store: new RunStore(this.#disturbed, { historySize }),
       settling: {
         settle: (run) => {
           this.settled.push(run);
