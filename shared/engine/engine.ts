@@ -229,7 +229,8 @@ export interface HeldJob {
   readonly lost: AbortSignal;
   /**
    * For a job that waits for something: it stays in these hands and goes on being renewed, but takes no slot until the
-   * function that is given back is called. Unparked while every slot is taken, it works beside them.
+   * function that is given back is called. Unparked while every slot is taken, it works beside them. Of one consumer's
+   * jobs 10,000 are parked at most; one more keeps its slot.
    */
   park(): () => void;
 }
@@ -248,11 +249,12 @@ export interface Consumer {
 /**
  * Work for whoever is free. A job is given to one consumer at a time and at least once: it is gone when a consumer says
  * `done`, and only then. One whose consumer dies comes back within 10 s, as often as that happens. A `work` that throws
- * counts as a passing fault of ours, and the job comes back by itself: after 100 ms at first, twice as long each time,
- * at most 10 s.
+ * counts as a passing fault of ours, and the job comes back by itself: after 100 ms at first, twice as long each time
+ * that the same job does it, at most 10 s.
  *
- * Order. By priority, then as added; what comes back takes its place as if it were new. With several slots or
- * consumers, work begins in this order, and ends in any.
+ * Order. By priority, then as added; what comes back takes its place as if it were new, but what a dead consumer held
+ * goes before everything else. With several slots or consumers, work begins in this order, and ends in any. Delays are
+ * counted by the clocks of the processes: those of a cluster should agree.
  *
  * Limits. A queue has no bound of its own: whoever adds must have one (runs: the quota of an identity, the line of a
  * session). A job's data is kept in the store until it is done.

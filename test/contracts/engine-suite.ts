@@ -6,6 +6,7 @@ import { livePromises } from './engine-live.ts';
 import { logPromises } from './engine-log.ts';
 import { membershipPromises } from './engine-membership.ts';
 import { modelPromises } from './engine-model.ts';
+import { queuePromises } from './engine-queue.ts';
 import { readingPromises } from './engine-reading.ts';
 import { recordPromises } from './engine-records.ts';
 import { sharingPromises } from './engine-sharing.ts';
@@ -58,6 +59,9 @@ export function engineSuite(name: string, make: () => Promise<EngineUnderTest>):
     });
     describe('signals and counters', () => {
       signalPromises(bench);
+    });
+    describe('queues', () => {
+      queuePromises(bench);
     });
     describe('against a model', () => {
       modelPromises(bench);

@@ -127,7 +127,7 @@ export class MemoryQueue implements Queue {
     try {
       verdict = await consumer.work(hand);
     } catch (error) {
-      verdict = { againInMs: this.#faults.delayAfter(++job.faults, error) };
+      verdict = { againInMs: hand.lost.aborted ? 0 : this.#faults.delayAfter(++job.faults, error) };
     }
     // Before the slot is free, so that whoever waits for the consumer's end finds the job where it belongs.
     if (this.#held.delete(hand)) {

@@ -69,14 +69,11 @@ export class QueueConsumer implements Consumer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.#end();
-    await this.#loop;
     await this.#hands.emptied(deadlineMs, realClock);
-    const backs: Promise<unknown>[] = [];
-    for (const hand of this.#hands) {
-      if (!hand.lost.aborted && !hand.job.ending) backs.push(this.#giveBack(hand.job));
-      hand.lose();
-    }
-    await Promise.all(backs);
+    const back = [...this.#hands].filter((hand) => !hand.lost.aborted && !hand.job.ending);
+    for (const hand of this.#hands) hand.lose();
+    // What was on its way to this consumer when it stopped is given back by the loop.
+    await Promise.all([this.#loop, ...back.map((hand) => this.#giveBack(hand.job))]);
     this.close();
   }
 
@@ -136,14 +133,7 @@ export class QueueConsumer implements Consumer {
   }
 
   async #do(hand: Hand<Held>): Promise<void> {
-    let verdict: Verdict;
-    let fault = false;
-    try {
-      verdict = await this.#parts.work(hand);
-    } catch (error) {
-      fault = true;
-      verdict = { againInMs: this.#parts.faults.delayAfter(hand.job.faults + 1, error) };
-    }
+    const { verdict, fault } = await this.#verdict(hand);
     hand.job.ending = true;
     while (!hand.lost.aborted) {
       const askedAt = performance.now();
@@ -153,6 +143,15 @@ export class QueueConsumer implements Consumer {
       await sleep(pauseMs);
     }
     this.#hands.release(hand);
+  }
+
+  async #verdict(hand: Hand<Held>): Promise<{ verdict: Verdict; fault: boolean }> {
+    try {
+      return { verdict: await this.#parts.work(hand), fault: false };
+    } catch (error) {
+      const delayMs = hand.lost.aborted ? 0 : this.#parts.faults.delayAfter(hand.job.faults + 1, error);
+      return { verdict: { againInMs: delayMs }, fault: true };
+    }
   }
 
   #tell(hand: Hand<Held>, verdict: Verdict, fault: boolean): Promise<Result<Taken>> {

@@ -23,7 +23,7 @@ export interface Taken {
   readonly wakeAt?: number;
 }
 
-/** These of a job's states are not ours: it is gone, or another consumer has it. */
+/** The job is gone, or another consumer has it. */
 const notOurs: readonly unknown[] = [
   ErrorCode.JobNotExist,
   ErrorCode.JobLockNotExist,
@@ -85,16 +85,15 @@ export class QueueJobs {
   }
 
   async has(ids: readonly string[]): Promise<Result<boolean[]>> {
-    if (ids.length === 0) return ok([]);
-    const keys = ids.map((id) => this.#backend.toKey(jobId(id)));
-    const answer = await this.#store.run(this.partition, async (redis, asking) => {
-      // One call, because ASKING is good for one: a missing one of many keys is nil.
-      const calls = keys.map((key) => {
-        if (asking) redis.asking().catch(() => undefined);
-        return redis.exists(key);
-      });
-      return await Promise.all(calls);
-    });
+    const answer = await this.#store.run(this.partition, (redis, asking) =>
+      // EXISTS of many keys only counts them. ASKING is good for the next command only.
+      Promise.all(
+        ids.map((id) => {
+          if (asking) redis.asking().catch(() => undefined);
+          return redis.exists(this.#backend.toKey(jobId(id)));
+        }),
+      ),
+    );
     return answer.ok ? ok(answer.value.map((found) => found === 1)) : answer;
   }
 
@@ -135,7 +134,7 @@ export class QueueJobs {
     );
   }
 
-  /** Gives back those that are not ours any more, in the form of positions in the list. */
+  /** Gives back those that are not ours any more. */
   async renew(held: readonly { id: string; token: string }[]): Promise<Result<Set<string>>> {
     const ids = held.map(({ id }) => jobId(id));
     const tokens = held.map(({ token }) => token);
