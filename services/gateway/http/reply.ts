@@ -1,5 +1,5 @@
 import { errorTable } from '../../../shared/base/errors.ts';
-import type { Failure, Result } from '../../../shared/base/errors.ts';
+import type { Failure } from '../../../shared/base/errors.ts';
 import { makeError } from '../../../shared/protocol/pushes.ts';
 import type { Reply } from '../core/transport.ts';
 
@@ -15,8 +15,4 @@ export function failed(failure: Failure): Reply {
   const { status, retryable } = errorTable[failure.code];
   const reply = json(status, { error: makeError(failure).error });
   return retryable && status === 503 ? { ...reply, headers: { ...reply.headers, 'retry-after': '1' } } : reply;
-}
-
-export function replyTo(result: Result<unknown>): Reply {
-  return result.ok ? json(200, result.value) : failed(result);
 }
