@@ -16,7 +16,7 @@ export type SessionRecord = z.output<typeof sessionRecord>;
 
 /** Several conversations may go on in one session, each a thread; the first one has this name. */
 export const mainThread = 'main';
-const thread = z.string().min(1).max(128);
+export const thread = z.string().min(1).max(128);
 
 export const message = z.object({
   message: z.string(),

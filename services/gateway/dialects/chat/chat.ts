@@ -1,0 +1,134 @@
+import { newId } from '../../../../shared/base/ids.ts';
+import { fail } from '../../../../shared/base/errors.ts';
+import type { Failure, Result } from '../../../../shared/base/errors.ts';
+import type { FrameOf } from '../../../../shared/protocol/frame-reader.ts';
+import { sessionId } from '../../../../shared/protocol/runs.ts';
+import { decodeJson } from '../../../../shared/wire/json.ts';
+import type { Client, Conversation } from '../../core/client.ts';
+import { inputOf } from '../../core/text-input.ts';
+import type { Dialect } from '../dialect.ts';
+import { chatFormat } from './chat-format.ts';
+import { chatFrame, errorFrame, readFrame } from './frames.ts';
+import type { frames } from './frames.ts';
+import { SessionRuns } from './session-runs.ts';
+
+/** Talking with an agent: a session for each connection, or the one that it names, and every answer as it is written. */
+export const chat: Dialect = {
+  name: 'chat',
+  paths: ['/ws'],
+  formats: [chatFormat],
+  choose: () => '',
+  open: (client, _protocol, { query }) => new ChatConversation(client, query.get('sessionId') ?? ''),
+};
+
+type Said = Extract<FrameOf<typeof frames>, { type: 'user_message' }>;
+
+class ChatConversation implements Conversation {
+  readonly #client: Client;
+  readonly #session: string;
+  readonly #runs: SessionRuns;
+  #greeted = false;
+  /** The session is there, and is this client's. */
+  #joined = false;
+
+  /**
+   * `asked`: the session to come back to. It is made where there is none of that id: a client that never said anything
+   * has none, and comes back all the same. One that names none gets its session with its first message, so that a storm
+   * of connections leaves no empty ones behind.
+   */
+  constructor(client: Client, asked: string) {
+    this.#client = client;
+    this.#session = asked === '' ? newId() : asked;
+    this.#runs = new SessionRuns(client, this.#session);
+    client.use(chatFormat);
+    // There is no frame by which a client could say later who it is.
+    if (!client.identity) {
+      this.#refuse(fail('unauthenticated'));
+      client.close('unauthenticated');
+    } else if (!sessionId.safeParse(this.#session).success) {
+      this.#refuse(fail('bad_request', 'the id of a session is 1 to 64 of A-Z a-z 0-9 _ -'));
+      client.close('protocol_abuse');
+    } else if (asked === '') {
+      this.#greet('connected');
+    } else {
+      this.#join(() => {});
+    }
+  }
+
+  receive(bytes: Uint8Array, binary: boolean): void {
+    const value = binary ? fail('bad_frame', 'frames are text here') : decodeJson(bytes);
+    const frame = value.ok ? readFrame(value.value) : value;
+    if (!frame.ok && frame.code === 'bad_frame') this.#client.badFrame();
+    else this.#client.goodFrame();
+    if (!frame.ok) this.#refuse(frame);
+    else if (frame.value.sessionId !== undefined && frame.value.sessionId !== this.#session) {
+      this.#refuse(fail('forbidden', 'this connection is of another session; come in by /ws?sessionId= for that one'));
+    } else if (frame.value.type === 'user_message') this.#say(frame.value);
+    else this.#cancel(frame.value.invocationId);
+  }
+
+  refuse(_bytes: Uint8Array, _binary: boolean, code: 'busy' | 'rate_limited'): void {
+    this.#refuse(fail(code));
+  }
+
+  /** There is no word for it: the connection ends, and its close code says why. */
+  goaway(): void {}
+
+  closed(): void {
+    this.#runs.stop();
+  }
+
+  #say({ content, thread }: Said): void {
+    this.#join(() => {
+      const { chatAgent } = this.#client.settings;
+      const where = { session: this.#session, ...(thread === undefined ? {} : { thread }) };
+      this.#runs.start({ agent: chatAgent, ...inputOf(content), ...where }, (failed) => this.#refuse(failed));
+    });
+  }
+
+  /** Without an id: whatever is being answered or waits for it, as somebody means who presses "stop". */
+  #cancel(invocation: string | undefined): void {
+    const cancel = (id: string): void =>
+      this.#client.perform('cancel', { invocation: id }, (cancelled) => this.#told(cancelled));
+    // One that ended meanwhile needs no stopping any more.
+    const cancelOpen = (id: string): void =>
+      this.#client.perform('cancel', { invocation: id }, (cancelled) => {
+        if (!cancelled.ok && cancelled.code !== 'conflict') this.#refuse(cancelled);
+      });
+    if (invocation === undefined) this.#runs.eachOpen(cancelOpen, (failed) => this.#refuse(failed));
+    else this.#runs.ifOfSession(invocation, cancel, (failed) => this.#refuse(failed));
+  }
+
+  #join(then: () => void): void {
+    if (this.#joined) {
+      then();
+      this.#runs.watch();
+      return;
+    }
+    this.#client.perform('session.ensure', { session: this.#session }, (ensured) => {
+      if (!ensured.ok) {
+        this.#refuse(ensured);
+        if (ensured.code === 'forbidden') this.#client.close('unauthenticated');
+        return;
+      }
+      this.#joined = true;
+      this.#greet('connected again');
+      then();
+      this.#runs.watch();
+    });
+  }
+
+  #greet(content: string): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    this.#client.send(chatFrame('connection_established', this.#session, content));
+  }
+
+  #told(result: Result<unknown>): void {
+    if (!result.ok) this.#refuse(result);
+  }
+
+  #refuse({ message }: Failure): void {
+    this.#client.answer(errorFrame(this.#session, message));
+  }
+}

@@ -1,0 +1,126 @@
+import type { Failure } from '../../../../shared/base/errors.ts';
+import { fail } from '../../../../shared/base/errors.ts';
+import { isMap } from '../../../../shared/protocol/common.ts';
+import { runEnds } from '../../../../shared/protocol/run-events.ts';
+import type { Client } from '../../core/client.ts';
+import type { InputOf, OutputOf } from '../../core/operations.ts';
+import { watchedRuns } from './watched.ts';
+
+/** Runs that ended are known by their session for as long as a slow client may still be given events of them. */
+const endedKept = 64;
+const pageOfRuns = 100;
+
+type Act = (invocation: string) => void;
+type Refuse = (failure: Failure) => void;
+
+/**
+ * The runs of one session as one chat sees them: its own, those that go on when it comes back, and those that others
+ * start, over whichever dialect. Each is attached to once, from its first event.
+ */
+export class SessionRuns {
+  readonly #client: Client;
+  readonly #session: string;
+  readonly #known = new Set<string>();
+  readonly #ended: string[] = [];
+  /** Requests for runs that are not answered yet; what is heard of meanwhile may be theirs. */
+  #starting = 0;
+  readonly #heardMeanwhile: string[] = [];
+  #watching = false;
+  #stopped = false;
+
+  constructor(client: Client, session: string) {
+    this.#client = client;
+    this.#session = session;
+  }
+
+  /** Hears of runs first and lists them then, so that none begins unseen in between. */
+  watch(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#client.listen(
+      `session.${this.#session}.runs`,
+      (data) => this.#heard(data),
+      (listening) => {
+        // The store is away: the next message tries again.
+        this.#watching = listening.ok;
+        if (listening.ok) this.eachOpen((invocation) => this.#attach(invocation));
+      },
+    );
+  }
+
+  /** To be attached to twice would show a short answer twice: the second might come when the first is through. */
+  start(input: InputOf<'run'>, refuse: Refuse): void {
+    this.#starting += 1;
+    this.#client.perform('run', input, (started) => {
+      this.#starting -= 1;
+      if (started.ok) this.#begin(started.value);
+      else refuse(started);
+      if (this.#starting > 0) return;
+      for (const invocation of this.#heardMeanwhile.splice(0)) this.#attach(invocation);
+    });
+  }
+
+  /** Those that have not ended. They are the newest, since one follows the other: a page without any is the last one to look at. */
+  eachOpen(act: Act, refuse: Refuse = () => {}, cursor?: string): void {
+    const page = { session: this.#session, limit: pageOfRuns, ...(cursor === undefined ? {} : { cursor }) };
+    this.#client.perform('runs', page, (listed) => {
+      if (!listed.ok) return refuse(listed);
+      const open = listed.value.invocations.filter(({ state }) => !runEnds.has(state));
+      for (const { invocation } of open) act(invocation);
+      if (open.length > 0 && listed.value.cursor !== undefined) this.eachOpen(act, refuse, listed.value.cursor);
+    });
+  }
+
+  /** A run of another session is none of this chat's, even where it is of the same identity. */
+  ifOfSession(invocation: string, act: Act, refuse: Refuse): void {
+    this.#client.perform('status', { invocation }, (found) => {
+      if (!found.ok) refuse(found);
+      else if (found.value.invocation.session === this.#session) act(invocation);
+      else refuse(fail('not_found', 'there is no such run in this session'));
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const invocation of this.#known) watchedRuns.release(invocation);
+    this.#known.clear();
+  }
+
+  #heard(data: unknown): void {
+    if (!isMap(data)) return;
+    const { kind, invocation } = data;
+    if (typeof invocation !== 'string') return;
+    if (kind === 'queued') this.#attach(invocation);
+    else if (kind === 'ended' && this.#known.has(invocation)) this.#forget(this.#ended.push(invocation));
+  }
+
+  #attach(invocation: string): void {
+    if (this.#known.has(invocation)) return;
+    if (this.#starting > 0) {
+      this.#heardMeanwhile.push(invocation);
+      return;
+    }
+    this.#know(invocation);
+    this.#client.perform('attach', { invocation }, (attached) => {
+      if (attached.ok) this.#begin(attached.value);
+    });
+  }
+
+  #begin({ run, attach, begin }: OutputOf<'attach'>): void {
+    this.#know(run.invocation);
+    attach();
+    begin();
+  }
+
+  #know(invocation: string): void {
+    if (this.#stopped || this.#known.has(invocation)) return;
+    this.#known.add(invocation);
+    watchedRuns.add(invocation, this.#session);
+  }
+
+  #forget(ended: number): void {
+    if (ended <= endedKept) return;
+    const invocation = this.#ended.shift()!;
+    if (this.#known.delete(invocation)) watchedRuns.release(invocation);
+  }
+}
