@@ -1,0 +1,201 @@
+import type { Clock } from '../../base/clock.ts';
+import { ok } from '../../base/errors.ts';
+import type { Result } from '../../base/errors.ts';
+import type { Engine, Leases, Queue } from '../../engine/engine.ts';
+import type { Log } from '../../observe/log.ts';
+import { step } from './machine.ts';
+import { isOver } from './run.ts';
+import type { Run } from './run.ts';
+import { nudge } from './run-signals.ts';
+import type { RunStore } from './run-store.ts';
+import { isOutOfTime, isWanted, needOf } from './sweeper-need.ts';
+
+const everyMs = 2000;
+/** Two rounds may be missed before another worker takes the work over. */
+const leaseMs = 3 * everyMs;
+/** Of one round; the next goes on where it stopped. */
+const runsPerRound = 500;
+/** What is looked at together. */
+const atOnce = 50;
+/** A run is listed before it is written. One that is not written after this time never will be. */
+const unwrittenMs = 60_000;
+
+export interface SweeperParts {
+  readonly engine: Pick<Engine, 'leases' | 'signals'>;
+  readonly queue: Pick<Queue, 'add' | 'has' | 'remove'>;
+  readonly store: RunStore;
+  readonly index: OpenRuns;
+  readonly settling: { settle(run: Run): Promise<Result<unknown>> };
+  readonly agents: { known(agent: string): Promise<Result<boolean>> };
+  /** Who sweeps: any name that no other worker has. */
+  readonly worker: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The runs that are not settled, and the lines of the sessions they stand in. */
+export interface OpenRuns {
+  openRuns(cursor: string | undefined, limit: number): Promise<Result<{ invocations: string[]; cursor?: string }>>;
+  /** Whose turn it is in this session. */
+  headOf(session: string): Promise<Result<string | undefined>>;
+  /** Takes out one that was never written, of the line of its session as well. */
+  drop(invocation: string): Promise<Result<unknown>>;
+}
+
+/**
+ * Finds what was left undone when somebody died in the middle, and does it. Every step of a run's life may be followed
+ * by a crash, and each leaves something that shows: this is the one place that looks for all of it, so nobody else has
+ * to. Whatever it does may be done twice, by two of them at once or by somebody slow, without harm.
+ */
+export class Sweeper {
+  readonly #parts: SweeperParts;
+  readonly #turn: Turn;
+  /** Listed, but not written when they were first seen. */
+  readonly #unwritten = new Map<string, number>();
+  #cursor: string | undefined;
+  #cancel: () => void = () => {};
+  #stopped = false;
+
+  constructor(parts: SweeperParts) {
+    this.#parts = parts;
+    this.#turn = new Turn(parts.engine.leases, parts.worker);
+  }
+
+  start(): void {
+    this.#cancel = this.#parts.clock.later(everyMs, () => void this.#go());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await this.#turn.give();
+  }
+
+  async #go(): Promise<void> {
+    try {
+      if (await this.#turn.take()) await this.#round();
+    } catch (error) {
+      this.#parts.log.error('a round of the sweeper failed', { error });
+    }
+    if (!this.#stopped) this.start();
+  }
+
+  /** What cannot be done now, because the store is away, is found again by a later round. */
+  async #round(): Promise<void> {
+    const page = await this.#parts.index.openRuns(this.#cursor, runsPerRound);
+    if (!page.ok) return;
+    this.#cursor = page.value.cursor;
+    const { invocations } = page.value;
+    for (let from = 0; from < invocations.length && !this.#stopped; from += atOnce) {
+      const some = invocations.slice(from, from + atOnce);
+      // Before the records are read: a run whose job is seen missing because it has just ended is then seen ended.
+      const queued = await this.#parts.queue.has(some);
+      if (!queued.ok) return;
+      await Promise.all(some.map((invocation, i) => this.#look(invocation, queued.value[i] === true)));
+    }
+    if (this.#cursor === undefined) this.#forget();
+  }
+
+  async #look(invocation: string, hasJob: boolean): Promise<void> {
+    const { store, settling, engine } = this.#parts;
+    const loaded = await store.load(invocation);
+    if (!loaded.ok) {
+      if (loaded.code === 'not_found') await this.#missing(invocation);
+      return;
+    }
+    this.#unwritten.delete(invocation);
+    const { run } = loaded.value;
+    const need = needOf(run);
+    if (need === 'rest') return;
+    if (need === 'settled') await settling.settle(run);
+    else if (await this.#isHopeless(run)) await this.#giveUp(run);
+    else if (!hasJob) await this.#queue(run);
+    else if (run.worker !== undefined && isWanted(run)) nudge(engine.signals, run.worker, invocation);
+  }
+
+  async #missing(invocation: string): Promise<void> {
+    const now = this.#parts.clock.now();
+    const since = this.#unwritten.get(invocation) ?? now;
+    this.#unwritten.set(invocation, since);
+    if (now - since < unwrittenMs) return;
+    const dropped = await this.#parts.index.drop(invocation);
+    if (!dropped.ok) return;
+    this.#unwritten.delete(invocation);
+    this.#parts.log.warn('a run that was never written is off the list', { invocation });
+  }
+
+  /** The claim finds out what this means for the run: a beginning, a takeover, or a wish that nobody has carried out. */
+  async #queue(run: Run): Promise<void> {
+    const { invocation, session, priority } = run;
+    if (run.state === 'queued' && session !== undefined && !(await this.#isItsTurn(session, invocation))) return;
+    const added = await this.#parts.queue.add({ id: invocation, data: invocation, priority });
+    if (added.ok && added.value.added) this.#parts.log.warn('a run had lost its job', { invocation, state: run.state });
+  }
+
+  /** Where the one whose turn it is has ended, or was never written, the line has stopped. */
+  async #isItsTurn(session: string, invocation: string): Promise<boolean> {
+    const { index, store, settling } = this.#parts;
+    const head = await index.headOf(session);
+    if (!head.ok) return false;
+    if (head.value === undefined || head.value === invocation) return true;
+    const first = await store.load(head.value);
+    if (first.ok && isOver(first.value.run)) await settling.settle(first.value.run);
+    if (!first.ok && first.code === 'not_found') await this.#missing(head.value);
+    return false;
+  }
+
+  async #isHopeless(run: Run): Promise<boolean> {
+    if (!isOutOfTime(run, this.#parts.clock.now())) return false;
+    const known = await this.#parts.agents.known(run.agent);
+    return known.ok && !known.value;
+  }
+
+  async #giveUp({ invocation, agent }: Run): Promise<void> {
+    const { store, settling, queue, clock, log } = this.#parts;
+    const error = { code: 'no_worker', message: `no worker has the agent ${agent}` };
+    const given = await store.change(invocation, (run) => step(run, { do: 'give up', error, at: clock.now() }));
+    if (!given.ok) return;
+    log.warn('a run was given up', { invocation, agent });
+    await settling.settle(given.value.run);
+    await queue.remove(invocation);
+  }
+
+  /** At the end of the list: whoever was not met again has been written, or dropped by another. */
+  #forget(): void {
+    const now = this.#parts.clock.now();
+    for (const [invocation, since] of this.#unwritten) {
+      if (now - since > 10 * unwrittenMs) this.#unwritten.delete(invocation);
+    }
+  }
+}
+
+const group = 'sweeper';
+
+/** One worker at a time, for as long as it goes on. */
+class Turn {
+  readonly #leases: Leases;
+  readonly #worker: string;
+
+  constructor(leases: Leases, worker: string) {
+    this.#leases = leases;
+    this.#worker = worker;
+  }
+
+  async take(): Promise<boolean> {
+    const held = await this.#holder();
+    if (!held.ok || (held.value !== undefined && held.value !== this.#worker)) return false;
+    const taken = await this.#leases.hold(group, [{ member: group, value: this.#worker }], leaseMs);
+    // Two may have found nobody there: the one who came first has it.
+    return taken.ok && (held.value === this.#worker || taken.value.joined.length > 0);
+  }
+
+  async give(): Promise<void> {
+    const held = await this.#holder();
+    if (held.ok && held.value === this.#worker) await this.#leases.drop(group, [group]);
+  }
+
+  async #holder(): Promise<Result<string | undefined>> {
+    const holders = await this.#leases.list(group);
+    return holders.ok ? ok(holders.value.find(({ member }) => member === group)?.value) : holders;
+  }
+}
