@@ -1,3 +1,4 @@
+import { newId } from '../base/ids.ts';
 import type { HistoryResult, PublishResult } from '../protocol/publish.ts';
 import type { Since } from '../protocol/subscribe.ts';
 import { patternFault, topicFault } from '../topics/grammar.ts';
@@ -9,6 +10,8 @@ import type { Handler } from './handlers.ts';
 import { settingsOf } from './options.ts';
 import type { ClientOptions } from './options.ts';
 import type { PublishOptions } from './outgoing.ts';
+import { AgentRun } from './run.ts';
+import type { RunOptions } from './run.ts';
 import { refusedSubscription, subscribeTo } from './subscription.ts';
 import type { Subscribing } from './subscription.ts';
 
@@ -90,6 +93,23 @@ export class AgentwireClient {
     const refused = this.#core.refusal() ?? badName(topic, topicFault);
     if (refused) return Promise.reject(refused);
     return this.#core.calls.call({ ...options, type: 'history', topic }, true) as Promise<HistoryResult>;
+  }
+
+  /**
+   * Starts an agent, once, whatever becomes of the connection. While there is none it waits its turn, as far as
+   * `queueLimit` allows.
+   */
+  run<Result = unknown>(agent: string, input: unknown, options: RunOptions = {}): AgentRun<Result> {
+    const refused = this.#core.refusal();
+    const frame = { ...options, type: 'run', agent, input, key: options.key ?? newId() };
+    return new AgentRun(refused ? Promise.reject(refused) : this.#core.runs.start(frame), 0, this.#core);
+  }
+
+  /** A run that was started elsewhere, from its first event on, or from the one after `after`. */
+  attach<Result = unknown>(invocation: string, { after = 0 }: { after?: number } = {}): AgentRun<Result> {
+    const refused = this.#core.refusal() ?? badName(`run.${invocation}`, topicFault);
+    const run = refused ? Promise.reject(refused) : Promise.resolve(this.#core.runs.attach(invocation, after));
+    return new AgentRun(run, after, this.#core);
   }
 
   /** Any other request, as a frame without `id`; resolves with its `result`. It is never sent twice. */

@@ -7,12 +7,14 @@ import { Delivery } from './delivery.ts';
 import { Emitter } from './emitter.ts';
 import { AgentwireError, errorOf } from './errors.ts';
 import type { AgentwireEvent } from './events.ts';
+import { LastingRequests } from './lasting.ts';
 import type { Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import { Positions } from './positions.ts';
 import { Recovery } from './recovery.ts';
 import { Registry } from './registry.ts';
 import { failureIn, Requests } from './requests.ts';
+import { Runs } from './runs.ts';
 import { Settling } from './settling.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -27,8 +29,10 @@ export class Core {
   readonly subscriptions: Subscriptions;
   readonly outgoing: Outgoing;
   readonly calls: Calls;
+  readonly runs: Runs;
   readonly #settings: Settings;
   readonly #requests: Requests;
+  readonly #lasting: LastingRequests;
   readonly #settling: Settling;
   readonly #delivery: Delivery;
   #connecting: { resolve: () => void; reject: (error: AgentwireError) => void }[] = [];
@@ -53,6 +57,8 @@ export class Core {
     const settling = new Settling(settings.clock, registry, positions, (patterns) => this.#askAgain(patterns));
     this.#settling = settling;
     const recovery = new Recovery(registry, positions, settling, (gap) => emitter.emit('gap', gap));
+    const lasting = (this.#lasting = new LastingRequests(requests, link, settings));
+    const runs = (this.runs = new Runs({ requests, lasting, link, settings, registry }));
     this.subscriptions = new Subscriptions({
       requests,
       link,
@@ -61,11 +67,12 @@ export class Core {
       positions,
       settling,
       recovery,
+      runs,
       report,
     });
     this.outgoing = new Outgoing(requests, link, settings);
     this.calls = new Calls(requests, link, settings);
-    this.#delivery = new Delivery(registry, positions, settling, emitter);
+    this.#delivery = new Delivery(registry, positions, settling, emitter, runs);
   }
 
   connect(): Promise<void> {
@@ -84,6 +91,9 @@ export class Core {
     this.connection.close();
     this.#failAll(failure);
     this.subscriptions.endAll(failure);
+    this.runs.failAll(failure);
+    // Last, so that no run takes an answer for one of the server's.
+    this.#lasting.close(failure);
   }
 
   /** Why nothing new is taken on, if so. */
@@ -93,11 +103,14 @@ export class Core {
 
   #up(hello: HelloResult): void {
     const { maxFrameBytes } = hello.limits;
-    for (const part of [this.subscriptions, this.outgoing, this.calls]) part.maxFrameBytes = maxFrameBytes;
+    for (const part of [this.subscriptions, this.outgoing, this.calls, this.#lasting])
+      part.maxFrameBytes = maxFrameBytes;
     // Before what was published meanwhile, so that the events of it come by the subscriptions that are there already.
     this.subscriptions.linkUp();
     this.outgoing.linkUp();
     this.calls.linkUp();
+    this.#lasting.linkUp();
+    this.runs.linkUp();
     const again = this.#everUp;
     this.#everUp = true;
     for (const { resolve } of this.#connecting.splice(0)) resolve();
@@ -110,6 +123,8 @@ export class Core {
     this.#cancelLeave = undefined;
     this.subscriptions.linkDown();
     this.outgoing.linkDown();
+    this.#lasting.linkDown();
+    this.runs.linkDown();
     this.#requests.linkDown();
   }
 
@@ -153,6 +168,7 @@ export class Core {
     this.#stoppedBy = error;
     this.#failAll(failure);
     this.subscriptions.failWaiting(failure);
+    this.runs.failWaiting(failure);
     this.emitter.report(error);
   }
 
@@ -160,6 +176,7 @@ export class Core {
     for (const { reject } of this.#connecting.splice(0)) reject(errorOf(failure));
     this.outgoing.failAll(failure);
     this.calls.failAll(failure);
+    this.#lasting.failStarts(failure);
   }
 
   #reportUnasked(frame: Readonly<Record<string, unknown>>): void {

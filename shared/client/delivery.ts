@@ -3,6 +3,7 @@ import type { Entry } from './entry.ts';
 import type { AgentwireEvent } from './events.ts';
 import type { Positions } from './positions.ts';
 import type { Registry } from './registry.ts';
+import type { Runs } from './runs.ts';
 import type { Settling } from './settling.ts';
 
 /** Brings what the server pushes to the handlers: each event once, to each handler that matches, and only then counts it as seen. */
@@ -11,17 +12,22 @@ export class Delivery {
   readonly #positions: Positions;
   readonly #settling: Settling;
   readonly #emitter: Emitter;
+  readonly #runs: Runs;
 
-  constructor(registry: Registry, positions: Positions, settling: Settling, emitter: Emitter) {
+  constructor(registry: Registry, positions: Positions, settling: Settling, emitter: Emitter, runs: Runs) {
     this.#registry = registry;
     this.#positions = positions;
     this.#settling = settling;
     this.#emitter = emitter;
+    this.#runs = runs;
   }
 
   event(event: AgentwireEvent): void {
     const { topic, seq, epoch = '', ts } = event;
+    const followed = this.#runs.event(event);
     const entries = this.#registry.match(topic);
+    // A run's loops are told of it: to them it is once and in order, also what they read from the history.
+    if (followed && entries.length === 0) return;
     const active = entries.some((entry) => entry.active);
     // Of a subscription that was given up; the one that is being made begins with what comes after its answer.
     if (!active && entries.length > 0) return;
@@ -43,6 +49,9 @@ export class Delivery {
   dropped(frame: Readonly<Record<string, unknown>>): void {
     const { topic, epoch, from, to, count } = frame;
     if (typeof topic !== 'string') return;
+    if (typeof epoch === 'string') this.#runs.renumbered(topic);
+    // What the loops of a run have missed they read from the history, and say so if they cannot.
+    if (this.#runs.follows(topic) && this.#registry.match(topic).length === 0) return;
     const seen = this.#positions.get(topic);
     if (typeof epoch === 'string') {
       if (seen && seen.epoch !== epoch) this.#positions.place(topic, { epoch, seq: 0, ts: seen.ts, loose: true });

@@ -6,5 +6,8 @@ export type { AgentwireEvent, ClientEvents, Dropped, Gap } from './events.ts';
 export type { Handler } from './handlers.ts';
 export type { ClientOptions } from './options.ts';
 export type { PublishOptions } from './outgoing.ts';
+export { RunError } from './run-events.ts';
+export type { AgentRunEvent, RunGap } from './run-events.ts';
+export type { AgentRun, ApproveOptions, RunOptions } from './run.ts';
 export type { WebSocketClass, WebSocketLike } from './socket.ts';
 export type { Subscribing, Subscription } from './subscription.ts';

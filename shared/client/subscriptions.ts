@@ -9,6 +9,7 @@ import type { Settings } from './options.ts';
 import type { Positions } from './positions.ts';
 import type { Recovery } from './recovery.ts';
 import type { Registry } from './registry.ts';
+import type { Runs } from './runs.ts';
 import { passes } from './requests.ts';
 import type { Answer, Link, Requests } from './requests.ts';
 import type { Settling } from './settling.ts';
@@ -23,6 +24,7 @@ export interface SubscriptionPorts {
   readonly positions: Positions;
   readonly settling: Settling;
   readonly recovery: Recovery;
+  readonly runs: Runs;
   readonly report: (error: AgentwireError) => void;
 }
 
@@ -60,9 +62,10 @@ export class Subscriptions {
     entry.holders -= 1;
     if (entry.holders > 0 || entry.removed) return;
     this.#remove(entry, undefined);
-    const { link, requests } = this.#ports;
+    const { link, requests, runs } = this.#ports;
+    if (!entry.asked || !link.up) return;
     // Nobody can act on a refusal: the connection either has it no more or ends.
-    if (entry.asked && link.up) requests.ask({ type: 'unsubscribe', topics: [entry.name] }, () => {});
+    requests.ask({ type: 'unsubscribe', topics: [entry.name] }, () => runs.unsubscribed(entry.name));
   }
 
   linkUp(): void {
@@ -134,6 +137,7 @@ export class Subscriptions {
       this.#refused(asks, answer);
     }
     this.#sync();
+    this.#ports.runs.subscribed();
   }
 
   #refused(asks: readonly Ask[], failure: Failure): void {

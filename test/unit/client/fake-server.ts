@@ -3,12 +3,16 @@ import { isPattern } from '../../../shared/topics/grammar.ts';
 import { matches } from '../../../shared/topics/match.ts';
 import { decodeJson } from '../../../shared/wire/json.ts';
 import type { FakeLog, Kept } from './fake-log.ts';
+import { FakeRuns, isEnd } from './fake-runs.ts';
+import type { FakeRun } from './fake-runs.ts';
 
 type Frame = Record<string, unknown>;
 type Since =
   | string
   | { seq: number; epoch: string }
   | { time: number; positions?: Record<string, { seq: number; epoch: string }> };
+
+const ofRuns = new Set(['attach', 'status', 'cancel', 'pause', 'resume', 'approve']);
 
 /** What happens to requests at the store. */
 export interface Mood {
@@ -27,6 +31,7 @@ export interface Mood {
  */
 export class FakeServer {
   readonly log: FakeLog;
+  readonly runs: FakeRuns;
   readonly sockets: FakeSocket[] = [];
   readonly mood: Mood = {
     refuse: undefined,
@@ -37,18 +42,20 @@ export class FakeServer {
   };
   /** Sockets opened from now on are refused, as when the port is closed. */
   away = false;
-  /** Publishes of connections that are gone, which their gateway has yet to work off, in order. */
+  /** Publishes and runs of connections that are gone, which their gateway has yet to work off, in order. */
   readonly late: Frame[] = [];
   readonly WebSocket: new (url: string, protocols: string[]) => FakeSocket;
 
   constructor(log: FakeLog) {
     this.log = log;
+    this.runs = new FakeRuns(log);
     this.WebSocket = FakeSocket.bind(null, this) as unknown as FakeServer['WebSocket'];
   }
 
   workOffLate(count: number): void {
     for (const frame of this.late.splice(0, count)) {
-      this.log.append(frame['topic'] as string, frame['data'], frame['messageId'] as string);
+      if (frame['type'] === 'run') this.runs.start(frame);
+      else this.log.append(frame['topic'] as string, frame['data'], frame['messageId'] as string);
     }
   }
 
@@ -76,6 +83,8 @@ export class FakeSocket implements WebSocketLike {
   readonly behind = new Map<string, Frame[]>();
   readonly #server: FakeServer;
   readonly #subscriptions = new Set<string>();
+  /** Topics of runs, until they end. */
+  readonly #attached = new Set<string>();
   readonly #stopListening: () => void;
   #greeted = false;
 
@@ -115,7 +124,8 @@ export class FakeSocket implements WebSocketLike {
     if (this.state === 'closed') return;
     for (const text of arrivesLate ? this.inbound : []) {
       const frame = JSON.parse(text) as Frame;
-      if (frame['type'] === 'publish' && frame['messageId'] !== undefined) this.#server.late.push(frame);
+      const { type, messageId } = frame;
+      if (type === 'run' || (type === 'publish' && messageId !== undefined)) this.#server.late.push(frame);
     }
     this.#end();
     (this.onclose as (event: object) => void)({ code, reason });
@@ -189,12 +199,53 @@ export class FakeSocket implements WebSocketLike {
     if (type === 'ping') return void this.outbound.push({ type: 'pong', id, ts: log.clock.now() });
     if (type === 'unsubscribe') return this.#unsubscribe(frame['topics'] as string[], id);
     if (type === 'publish') return this.#publish(frame);
+    if (type === 'run') return this.#run(frame);
     if (mood.refuse !== undefined) return this.#fail(id, mood.refuse);
     if (type === 'subscribe') return this.#subscribe(frame);
     if (type === 'echo') return this.#ok(id, frame['value']);
-    if (type !== 'history') return this.#fail(id, 'unknown_type');
-    const { epoch, seq } = log.head(frame['topic'] as string);
-    this.#ok(id, { epoch, seq, events: log.kept(frame['topic'] as string), more: false });
+    if (type === 'history') return this.#history(frame);
+    if (!ofRuns.has(type as string)) return this.#fail(id, 'unknown_type');
+    const run = this.#server.runs.get(frame['invocation']);
+    if (!run) return this.#fail(id, 'not_found');
+    if (type === 'attach') return this.#attach(run, frame);
+    const result = this.#server.runs.control(run, frame);
+    if (result === undefined) this.#fail(id, 'conflict');
+    else this.#ok(id, result);
+  }
+
+  #run(frame: Frame): void {
+    const { mood, runs, log } = this.#server;
+    const { id } = frame;
+    if (mood.refuse !== undefined && !mood.doneAnyway()) return this.#fail(id, mood.refuse);
+    if (mood.forbidden.has(String(frame['agent']))) return this.#fail(id, 'not_found');
+    const { run, duplicate } = runs.start(frame);
+    if (mood.refuse !== undefined) return this.#fail(id, mood.refuse);
+    const { invocation, state } = run;
+    this.#ok(id, { invocation, topic: run.topic, state, ...(duplicate ? { duplicate } : {}) });
+    this.#follow(run.topic, log.head(run.topic).first - 1);
+  }
+
+  #attach({ invocation, topic, state }: FakeRun, { id, after = 0 }: Frame): void {
+    this.#ok(id, { invocation, topic, state });
+    this.#follow(topic, after as number);
+  }
+
+  /** As the hub does: what the connection is brought already is not replayed. */
+  #follow(topic: string, after: number): void {
+    const kept = this.#server.log.kept(topic);
+    if (!this.#wants(topic)) {
+      const replay = kept.filter(({ seq }) => seq > after).map(frameOf);
+      if (replay.length > 0) this.#behindOf(topic).push(...replay);
+    }
+    if (!isEnd(kept.at(-1)?.data)) this.#attached.add(topic);
+  }
+
+  #history({ id, topic, after = 0, limit = 100, reverse }: Frame): void {
+    const { log } = this.#server;
+    const { epoch, seq } = log.head(topic as string);
+    const kept = log.kept(topic as string).filter((event) => event.seq > (after as number));
+    const events = (reverse ? kept.toReversed() : kept).slice(0, limit as number);
+    this.#ok(id, { epoch, seq, events, more: kept.length > events.length });
   }
 
   #hello({ id, token }: Frame): void {
@@ -288,6 +339,7 @@ export class FakeSocket implements WebSocketLike {
 
   #unsubscribe(topics: string[], id: unknown): void {
     for (const topic of topics) this.#subscriptions.delete(topic);
+    for (const topic of topics) this.#attached.delete(topic);
     for (const topic of this.behind.keys()) if (!this.#wants(topic)) this.behind.delete(topic);
     this.#ok(id, { topics });
   }
@@ -295,7 +347,8 @@ export class FakeSocket implements WebSocketLike {
   #live(event: Kept | { topic: string; renumbered: string }): void {
     if (!this.#wants(event.topic)) return;
     if ('seq' in event) this.#behindOf(event.topic).push(frameOf(event));
-    else
+    if ('seq' in event && isEnd(event.data)) this.#attached.delete(event.topic);
+    if ('renumbered' in event)
       this.#behindOf(event.topic).push({
         type: 'dropped',
         topic: event.topic,
@@ -306,7 +359,7 @@ export class FakeSocket implements WebSocketLike {
 
   #wants(topic: string): boolean {
     for (const name of this.#subscriptions) if (matches(name, topic)) return true;
-    return false;
+    return this.#attached.has(topic);
   }
 
   #behindOf(topic: string): Frame[] {
