@@ -68,7 +68,7 @@ export class World {
   /** `around` stands between the runners and the store; the test's own view of it is never disturbed. */
   constructor(options: { clock?: Clock; around?: (engine: Engine) => Disturbed } = {}) {
     this.clock = options.clock ?? realClock;
-    this.engine = createMemoryEngine({ historySize, historyTtlMs: 3_600_000, metaTtlMs: 3_600_000 });
+    this.engine = createMemoryEngine({ historySize, historyTtlMs: 1e12, metaTtlMs: 1e12, clock: this.clock });
     this.store = new RunStore(this.engine, { historySize });
     this.#disturbed = options.around?.(this.engine) ?? this.engine;
   }
