@@ -78,8 +78,7 @@ export class FakeClient implements Client {
     if (!result.ok || !('run' in result.value)) return done(result);
     const { invocation } = result.value['run'] as { invocation: string };
     const attach = (): void => void this.lines.push(`attach ${invocation}`);
-    const begin = (): void => void this.lines.push(`begin ${invocation}`);
-    done(ok({ ...result.value, attach, begin }));
+    done(ok({ ...result.value, attach }));
   }
 
   tell(topic: string, data: unknown): void {

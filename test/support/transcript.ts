@@ -18,7 +18,7 @@ import { FakeClient } from './fake-client.ts';
  *     heard session.s-1.runs {…}         an event of a topic that the dialect listens to
  *     goaway, leave                      the node drains; the connection is gone
  *
- * and between these what the dialect does: `<` sends, `?` asks for an operation, `attach`, `begin`, `bad frame`, `close`.
+ * and between these what the dialect does: `<` sends, `?` asks for an operation, `attach`, `bad frame`, `close`.
  */
 export function play(dialect: Dialect, transcript: string): string {
   const lines: string[] = [];
@@ -59,7 +59,7 @@ export function play(dialect: Dialect, transcript: string): string {
   };
 
   for (const line of transcript.split('\n')) {
-    if (/^(<|\?|attach|begin|bad frame|close)/.test(line)) continue;
+    if (/^(<|\?|attach|bad frame|close)/.test(line)) continue;
     lines.push(line);
     if (line === '' || line.startsWith('#')) continue;
     const [word, rest] = halves(line);

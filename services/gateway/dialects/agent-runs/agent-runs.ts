@@ -6,10 +6,11 @@ import { sessionId } from '../../../../shared/protocol/runs.ts';
 import type { RunRecord } from '../../../../shared/protocol/runs.ts';
 import { decodeJson } from '../../../../shared/wire/json.ts';
 import type { Client, Conversation } from '../../core/client.ts';
+import { OneByOne } from '../../core/one-by-one.ts';
 import type { OutputOf } from '../../core/operations.ts';
 import type { Dialect } from '../dialect.ts';
 import { errorFrame, readFrame, startedFrame, statusFrame } from './frames.ts';
-import type { frames } from './frames.ts';
+import type { frames, RunBody } from './frames.ts';
 import { runsFormat } from './runs-format.ts';
 import { startRun } from './start.ts';
 
@@ -25,12 +26,15 @@ export const agentRuns: Dialect = {
 type Frame = FrameOf<typeof frames>;
 type Attached = OutputOf<'attach'>;
 
+/** Runs that wait until those before them are started. */
+const mostWaiting = 64;
 /** One that cancels a run from before the last so many gets its events again. */
 const followedKept = 1000;
 
 class AgentRunsConversation implements Conversation {
   readonly #client: Client;
   readonly #session: string;
+  readonly #starting = new OneByOne(mostWaiting);
   /** Runs whose events this connection gets, or got: the last of them. */
   readonly #followed = new Set<string>();
 
@@ -65,15 +69,16 @@ class AgentRunsConversation implements Conversation {
   /** There is no word for it: the connection ends, and its close code says why. */
   goaway(): void {}
 
+  closed(): void {
+    this.#starting.forget();
+  }
+
   #act(frame: Frame): void {
     const invocation = frame.type === 'run' ? undefined : frame.invocationId;
     if (frame.sessionId !== undefined && frame.sessionId !== this.#session) {
       this.#refuse(fail('bad_request', 'sessionId: must be that of the path, or left out'), invocation);
     } else if (frame.type === 'run') {
-      startRun(this.#client, this.#session, frame, (started) => {
-        if (started.ok) this.#begin(started.value);
-        else this.#refuse(started);
-      });
+      this.#run(frame);
     } else {
       this.#ofSession(frame.invocationId, (run) => {
         if (frame.type === 'status') this.#client.answer(statusFrame(run.invocation, run.state));
@@ -81,6 +86,18 @@ class AgentRunsConversation implements Conversation {
         else this.#attach(run.invocation, (attached) => this.#begin(attached));
       });
     }
+  }
+
+  /** One after the other: the session has them in the order in which they were asked for. */
+  #run(body: RunBody): void {
+    const taken = this.#starting.ask((done) =>
+      startRun(this.#client, this.#session, body, (started) => {
+        if (started.ok) this.#begin(started.value);
+        else this.#refuse(started);
+        done();
+      }),
+    );
+    if (!taken) this.#refuse(fail('busy'));
   }
 
   /** A run of another session is none of this connection's, even where it is of the same identity. */
@@ -98,10 +115,10 @@ class AgentRunsConversation implements Conversation {
       if (!cancelled.ok) return this.#refuse(cancelled, invocation);
       // It may have ended by now, and would then come from the beginning again.
       if (this.#followed.has(invocation)) return;
-      this.#attach(invocation, ({ attach, begin }) => {
+      this.#attach(invocation, ({ attach }) => {
+        if (this.#followed.has(invocation)) return;
         this.#follow(invocation);
         attach();
-        begin();
       });
     });
   }
@@ -113,12 +130,11 @@ class AgentRunsConversation implements Conversation {
     });
   }
 
-  /** The answer goes out ahead of the first event, within the turn. */
-  #begin({ run, attach, begin }: Attached): void {
+  /** The first event comes in a later turn than the answer. */
+  #begin({ run, attach }: Attached): void {
     this.#follow(run.invocation);
     this.#client.send(startedFrame(run.invocation, this.#session));
     attach();
-    begin();
   }
 
   #follow(invocation: string): void {

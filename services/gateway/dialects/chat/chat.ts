@@ -1,10 +1,11 @@
 import { newId } from '../../../../shared/base/ids.ts';
-import { fail } from '../../../../shared/base/errors.ts';
+import { fail, ok } from '../../../../shared/base/errors.ts';
 import type { Failure, Result } from '../../../../shared/base/errors.ts';
 import type { FrameOf } from '../../../../shared/protocol/frame-reader.ts';
 import { sessionId } from '../../../../shared/protocol/runs.ts';
 import { decodeJson } from '../../../../shared/wire/json.ts';
 import type { Client, Conversation } from '../../core/client.ts';
+import { OneByOne } from '../../core/one-by-one.ts';
 import { inputOf } from '../../core/text-input.ts';
 import type { Dialect } from '../dialect.ts';
 import { chatFormat } from './chat-format.ts';
@@ -21,12 +22,16 @@ export const chat: Dialect = {
   open: (client, _protocol, { query }) => new ChatConversation(client, query.get('sessionId') ?? ''),
 };
 
+/** Messages that wait until the ones before them have become runs. */
+const mostWaiting = 64;
+
 type Said = Extract<FrameOf<typeof frames>, { type: 'user_message' }>;
 
 class ChatConversation implements Conversation {
   readonly #client: Client;
   readonly #session: string;
   readonly #runs: SessionRuns;
+  readonly #saying = new OneByOne(mostWaiting);
   #greeted = false;
   /** The session is there, and is this client's. */
   #joined = false;
@@ -51,7 +56,7 @@ class ChatConversation implements Conversation {
     } else if (asked === '') {
       this.#greet('connected');
     } else {
-      this.#join(() => {});
+      this.#join((joined) => this.#told(joined));
     }
   }
 
@@ -75,15 +80,29 @@ class ChatConversation implements Conversation {
   goaway(): void {}
 
   closed(): void {
+    this.#saying.forget();
     this.#runs.stop();
   }
 
+  /** One after the other: an answer to the second message knows the first. */
   #say({ content, thread }: Said): void {
-    this.#join(() => {
-      const { chatAgent } = this.#client.settings;
-      const where = { session: this.#session, ...(thread === undefined ? {} : { thread }) };
-      this.#runs.start({ agent: chatAgent, ...inputOf(content), ...where }, (failed) => this.#refuse(failed));
-    });
+    const { chatAgent } = this.#client.settings;
+    const where = { session: this.#session, ...(thread === undefined ? {} : { thread }) };
+    const taken = this.#saying.ask((done) =>
+      this.#join((joined) => {
+        if (!joined.ok) {
+          this.#refuse(joined);
+          done();
+          return;
+        }
+        this.#client.perform('run', { agent: chatAgent, ...inputOf(content), ...where }, (started) => {
+          if (started.ok) this.#runs.follow(started.value);
+          else this.#refuse(started);
+          done();
+        });
+      }),
+    );
+    if (!taken) this.#refuse(fail('busy'));
   }
 
   /** Without an id: whatever is being answered or waits for it, as somebody means who presses "stop". */
@@ -99,22 +118,21 @@ class ChatConversation implements Conversation {
     else this.#runs.ifOfSession(invocation, cancel, (failed) => this.#refuse(failed));
   }
 
-  #join(then: () => void): void {
+  /** Makes sure that the session is there, and this client's. */
+  #join(then: (joined: Result<void>) => void): void {
     if (this.#joined) {
-      then();
       this.#runs.watch();
+      then(ok(undefined));
       return;
     }
     this.#client.perform('session.ensure', { session: this.#session }, (ensured) => {
-      if (!ensured.ok) {
-        this.#refuse(ensured);
-        if (ensured.code === 'forbidden') this.#client.close('unauthenticated');
-        return;
+      if (ensured.ok) {
+        this.#joined = true;
+        this.#greet('connected again');
+        this.#runs.watch();
       }
-      this.#joined = true;
-      this.#greet('connected again');
-      then();
-      this.#runs.watch();
+      then(ensured.ok ? ok(undefined) : ensured);
+      if (!ensured.ok && ensured.code === 'forbidden') this.#client.close('unauthenticated');
     });
   }
 

@@ -3,7 +3,7 @@ import { fail } from '../../../../shared/base/errors.ts';
 import { isMap } from '../../../../shared/protocol/common.ts';
 import { runEnds } from '../../../../shared/protocol/run-events.ts';
 import type { Client } from '../../core/client.ts';
-import type { InputOf, OutputOf } from '../../core/operations.ts';
+import type { OutputOf } from '../../core/operations.ts';
 import { watchedRuns } from './watched.ts';
 
 /** Runs that ended are known by their session for as long as a slow client may still be given events of them. */
@@ -22,9 +22,6 @@ export class SessionRuns {
   readonly #session: string;
   readonly #known = new Set<string>();
   readonly #ended: string[] = [];
-  /** Requests for runs that are not answered yet; what is heard of meanwhile may be theirs. */
-  #starting = 0;
-  readonly #heardMeanwhile: string[] = [];
   #watching = false;
   #stopped = false;
 
@@ -48,16 +45,12 @@ export class SessionRuns {
     );
   }
 
-  /** To be attached to twice would show a short answer twice: the second might come when the first is through. */
-  start(input: InputOf<'run'>, refuse: Refuse): void {
-    this.#starting += 1;
-    this.#client.perform('run', input, (started) => {
-      this.#starting -= 1;
-      if (started.ok) this.#begin(started.value);
-      else refuse(started);
-      if (this.#starting > 0) return;
-      for (const invocation of this.#heardMeanwhile.splice(0)) this.#attach(invocation);
-    });
+  /** One that is known is not attached to again: it may have ended by now, and would then come from the beginning. */
+  follow({ run, attach }: OutputOf<'attach'>): void {
+    if (this.#stopped || this.#known.has(run.invocation)) return;
+    this.#known.add(run.invocation);
+    watchedRuns.add(run.invocation, this.#session);
+    attach();
   }
 
   /** Those that have not ended. They are the newest, since one follows the other: a page without any is the last one to look at. */
@@ -96,26 +89,9 @@ export class SessionRuns {
 
   #attach(invocation: string): void {
     if (this.#known.has(invocation)) return;
-    if (this.#starting > 0) {
-      this.#heardMeanwhile.push(invocation);
-      return;
-    }
-    this.#know(invocation);
     this.#client.perform('attach', { invocation }, (attached) => {
-      if (attached.ok) this.#begin(attached.value);
+      if (attached.ok) this.follow(attached.value);
     });
-  }
-
-  #begin({ run, attach, begin }: OutputOf<'attach'>): void {
-    this.#know(run.invocation);
-    attach();
-    begin();
-  }
-
-  #know(invocation: string): void {
-    if (this.#stopped || this.#known.has(invocation)) return;
-    this.#known.add(invocation);
-    watchedRuns.add(invocation, this.#session);
   }
 
   #forget(ended: number): void {
