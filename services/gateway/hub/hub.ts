@@ -3,6 +3,7 @@ import type { Result } from '../../../shared/base/errors.ts';
 import type { Engine, LiveBatch } from '../../../shared/engine/engine.ts';
 import { Behind } from './behind.ts';
 import type { Cursor } from './cursor.ts';
+import { Endings } from './endings.ts';
 import type { Entry } from './entry.ts';
 import { FastLane } from './fast-lane.ts';
 import { Outgoing } from './outgoing.ts';
@@ -48,8 +49,9 @@ export class Hub {
   readonly rounds: Rounds;
   readonly log: Engine['log'];
   readonly ring: Ring;
-  readonly #clock: Clock;
-  readonly #defer: Defer;
+  readonly clock: Clock;
+  readonly endings: Endings;
+  readonly defer: Defer;
   readonly #stats: HubStats;
   readonly #pages: Pages;
   readonly #behind: Behind;
@@ -59,14 +61,15 @@ export class Hub {
   constructor(options: HubOptions) {
     const { log, clock, defer, stats } = options;
     this.log = log;
-    this.#clock = clock;
-    this.#defer = defer;
+    this.clock = clock;
+    this.defer = defer;
     this.#stats = stats;
     this.ring = new Ring(options.ringEntries ?? 4096, options.ringBytes ?? 64 * 1024 * 1024, (tail) =>
       this.#behind.overrun(tail),
     );
     this.#behind = new Behind(this.ring, stats, (subscriber, topic) => this.matches(subscriber, topic));
     this.#pages = new Pages(log, clock);
+    this.endings = new Endings(this, defer);
     this.outgoing = new Outgoing((entry) => this.#publish(entry), defer);
     this.lane = new FastLane(options.fanout, options.formats, stats, (subscriber, n) => this.#lost(subscriber, n));
     this.tails = new Tails({
@@ -103,6 +106,7 @@ export class Hub {
         const tail = this.tails.get(topic);
         return tail?.sentEpoch === epoch ? tail.sentSeq : undefined;
       },
+      ended: (subscriber, topic) => this.endings.end(subscriber, topic),
       caughtUp: (subscriber) => this.#goLive(subscriber),
     });
     log.listen({
@@ -135,6 +139,8 @@ export class Hub {
     subscriber.closed = true;
     this.lane.leave(subscriber);
     this.#behind.remove(subscriber);
+    subscriber.owed?.cancelRetry();
+    for (const name of subscriber.attached ?? []) subscriber.keep(name);
     this.release(subscriber.subscriptions.keys());
     subscriber.subscriptions.clear();
     subscriber.outbox = undefined;
@@ -147,7 +153,7 @@ export class Hub {
       if (subscriber.socket.send(frame, subscriber.format.binary)) return true;
       subscriber.outbox = [];
       this.leaveLane(subscriber);
-      if (subscriber.cursor && subscriber.cursor.blockedSince === 0) subscriber.cursor.blockedSince = this.#clock.now();
+      if (subscriber.cursor && subscriber.cursor.blockedSince === 0) subscriber.cursor.blockedSince = this.clock.now();
     }
     subscriber.outbox.push(frame);
     const bytes = subscriber.outbox.reduce((sum, { length }) => sum + length, 0);
@@ -236,13 +242,6 @@ export class Hub {
     return cursor;
   }
 
-  /** For one whose socket is full: off the lane, and resolved in a turn in which it is known what has reached it. */
-  standAside(subscriber: Subscriber): Promise<void> {
-    this.leaveLane(subscriber);
-    this.pump.wake(subscriber);
-    return new Promise((resolve) => this.#defer(resolve));
-  }
-
   /** The entries up to now are settled for this cursor by positions; what the ring gets from now on is still to come. */
   unpin(subscriber: Subscriber, cursor: Cursor): void {
     this.#behind.unpin(subscriber, cursor);
@@ -283,7 +282,11 @@ export class Hub {
     if (entry.kind === 'gap') tail?.sent(entry.epoch, entry.to);
     else if (entry.kind === 'renumbered' || entry.seq > 0) tail?.sent(entry.epoch, entry.seq);
     this.ring.push(entry);
-    this.lane.publish(entry, this.subscriptions.route(entry.topic));
+    const route = this.subscriptions.route(entry.topic);
+    this.lane.publish(entry, route);
+    // Of a topic without attachments nothing more is looked at.
+    const byName = route.at(-1);
+    if (byName?.attached) this.endings.passed(entry, byName.attached);
   }
 
   #wantedSince(topic: string): number {

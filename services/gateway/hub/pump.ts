@@ -1,6 +1,7 @@
 import type { Clock } from '../../../shared/base/clock.ts';
 import type { Cursor, Position } from './cursor.ts';
 import { Gap, Renumbered } from './entry.ts';
+import { endsRun } from './endings.ts';
 import { frameOf } from './format.ts';
 import type { Entry, Event } from './entry.ts';
 import type { Page, Pages } from './pages.ts';
@@ -24,6 +25,8 @@ export interface PumpPorts {
   matches(subscriber: Subscriber, topic: string): boolean;
   /** The last number of the topic that went into the ring, if the node follows it in this numbering. */
   headOf(topic: string, epoch: string): number | undefined;
+  /** It was sent the last event of a run that it is attached to. */
+  ended(subscriber: Subscriber, topic: string): void;
   /** It reached the head of the ring. */
   caughtUp(subscriber: Subscriber): void;
 }
@@ -198,9 +201,12 @@ export class Pump {
     cursor.lose(topic, from, to);
   }
 
-  #send(subscriber: Subscriber, cursor: Cursor, entry: Entry): boolean {
-    if (!this.#sayLost(subscriber, cursor, entry.topic)) return false;
-    return this.#write(subscriber, cursor, entry);
+  #send(subscriber: Subscriber, cursor: Cursor, event: Event): boolean {
+    const { topic } = event;
+    if (!this.#sayLost(subscriber, cursor, topic)) return false;
+    if (!this.#write(subscriber, cursor, event)) return false;
+    if (subscriber.attached?.has(topic) && endsRun(event.body)) this.#ports.ended(subscriber, topic);
+    return true;
   }
 
   #sayAllLost(subscriber: Subscriber, cursor: Cursor): boolean {

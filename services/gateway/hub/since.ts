@@ -5,10 +5,11 @@ export interface Point {
   epoch: string;
 }
 
-/** From where a subscription wants its events (PROTOCOL, section 2). */
+/** From where a subscription wants its events (PROTOCOL, section 2), and an attachment: by a number of whatever numbering there is. */
 export type Since =
   | 'latest'
   | 'earliest'
+  | { after: number }
   | { seq: number; epoch: string }
   | { time: number }
   | { positions: Record<string, { seq: number; epoch: string }>; time: number };
@@ -27,6 +28,12 @@ export function startAt(point: Point, head: TopicHead): Start {
   return { after: Math.max(point.seq, kept), recovered: point.seq >= kept };
 }
 
+/** What is not kept any more is not passed over: who is sent the rest is told of the hole. A number that was not given out yet is of a numbering that was lost. */
+function startAfter(after: number, head: TopicHead): Start {
+  const kept = head.first - 1;
+  return after > head.seq ? { after: kept, recovered: false } : { after, recovered: after >= kept };
+}
+
 /** `head.before` answers the time that was asked about. */
 export function startSince(time: number, head: TopicHead): Start {
   const kept = head.first - 1;
@@ -37,6 +44,7 @@ export function startSince(time: number, head: TopicHead): Start {
 
 export function startOf(since: Exclude<Since, 'latest'>, head: TopicHead): Start {
   if (since === 'earliest') return { after: head.first - 1, recovered: true };
+  if ('after' in since) return startAfter(since.after, head);
   if ('seq' in since) return startAt(since, head);
   // Own ones only: a topic may be named as something that every object has.
   const point =

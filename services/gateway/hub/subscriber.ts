@@ -1,6 +1,7 @@
 import { isPattern } from '../../../shared/topics/grammar.ts';
 import type { Cursor } from './cursor.ts';
 import type { Format } from './format.ts';
+import type { Owed } from './owed.ts';
 import type { Socket } from './ports.ts';
 
 /** The hub's side of a connection. There may be 100,000 of them, so it holds what it must and no queue of events. */
@@ -8,6 +9,10 @@ export class Subscriber {
   readonly socket: Socket;
   readonly format: Format;
   readonly subscriptions = new Map<string, Subscription>();
+  /** Of its subscriptions those that it did not ask for itself: each is to a run, and ends with it. */
+  attached: Set<string> | undefined = undefined;
+  /** Attachments that it was promised, and that are not made yet. */
+  owed: Owed | undefined = undefined;
   /** Pairs of its subscriptions that can match the same topic; with any, it is sent to one by one. */
   overlaps = 0;
   /** Where it stands while it is not on the fast lane. */
@@ -24,6 +29,32 @@ export class Subscriber {
     this.socket = socket;
     this.format = format;
   }
+
+  /** How many subscriptions it asked for itself; the others count towards no limit. */
+  get asked(): number {
+    return this.subscriptions.size - (this.attached?.size ?? 0);
+  }
+
+  askedFor(name: string): boolean {
+    return this.subscriptions.has(name) && !this.attached?.has(name);
+  }
+
+  /** One of its subscriptions is an attachment from now on. */
+  attach(name: string): void {
+    const subscription = this.subscriptions.get(name);
+    if (!subscription) return;
+    (this.attached ??= new Set()).add(name);
+    (subscription.attached ??= new Set()).add(this);
+  }
+
+  /** And an ordinary one again. */
+  keep(name: string): void {
+    if (!this.attached?.delete(name)) return;
+    if (this.attached.size === 0) this.attached = undefined;
+    const subscription = this.subscriptions.get(name);
+    subscription?.attached?.delete(this);
+    if (subscription?.attached?.size === 0) subscription.attached = undefined;
+  }
 }
 
 /** One topic or pattern that somebody on this node subscribed to: who is on its fast lane, and who is sent to. */
@@ -38,6 +69,8 @@ export class Subscription {
   readonly riders: number[] = [];
   /** Live connections that are sent to one by one. */
   direct: Set<Subscriber> | undefined;
+  /** Connections that are attached by it, live or not: none but for a run's topic. */
+  attached: Set<Subscriber> | undefined;
   readonly #natives: string[] = [];
 
   constructor(name: string) {

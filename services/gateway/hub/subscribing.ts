@@ -2,8 +2,8 @@ import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import { isPattern } from '../../../shared/topics/grammar.ts';
 import { matches } from '../../../shared/topics/match.ts';
-import { overlaps } from '../../../shared/topics/overlap.ts';
 import type { Hub } from './hub.ts';
+import { countOverlaps } from './leaving.ts';
 import { plan } from './plan.ts';
 import type { Ask, Plan } from './plan.ts';
 import type { Start } from './since.ts';
@@ -30,9 +30,9 @@ export interface Prepared {
 
 /** Finds out where each subscription begins. Nothing of the connection is changed yet, so a failure leaves nothing behind. */
 export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly Ask[]): Promise<Result<Prepared>> {
-  const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.subscriptions.has(name));
-  const full = subscriber.lane === 'native' && !subscriber.socket.flush();
-  if (full || subscriber.cursor?.undecided) await hub.standAside(subscriber);
+  // One that it is attached to as well: that may end while the store is asked.
+  const names = [...new Set(asks.map((ask) => ask.topic))].filter((name) => !subscriber.askedFor(name));
+  await decided(hub, subscriber);
   const planned = await tryPlan(hub, asks, names);
   if (planned.ok && !subscriber.closed) {
     const { value } = planned;
@@ -46,8 +46,17 @@ export async function prepare(hub: Hub, subscriber: Subscriber, asks: readonly A
   return planned.ok ? fail('unavailable', 'the connection is closed') : planned;
 }
 
+/** Resolves in a turn in which it is known what has reached the connection: one whose socket is full is off the lane then. */
+export async function decided(hub: Hub, subscriber: Subscriber): Promise<void> {
+  const full = subscriber.lane === 'native' && !subscriber.socket.flush();
+  if (!full && !subscriber.cursor?.undecided) return;
+  hub.leaveLane(subscriber);
+  hub.pump.wake(subscriber);
+  await new Promise<void>((resolve) => hub.defer(resolve));
+}
+
 /** A fault on the way gives back what was taken for it. */
-async function tryPlan(hub: Hub, asks: readonly Ask[], names: readonly string[]): Promise<Result<Plan>> {
+export async function tryPlan(hub: Hub, asks: readonly Ask[], names: readonly string[]): Promise<Result<Plan>> {
   try {
     const held = await hub.hold(names);
     return held.ok ? await plan(hub, asks) : held;
@@ -75,17 +84,32 @@ function attach(
   for (const subscription of added)
     if (subscription.pattern) subscription.since = Math.min(subscription.since, made.time);
 
+  if (!take(hub, subscriber, added, replays)) {
+    // The socket is full, and what it was sent in this turn is not known: the client has to come back by its positions.
+    subscriber.socket.close(4408, 'too slow');
+    hub.release(fresh);
+    return [];
+  }
+  if (subscriber.attached) for (const { topic } of asks) subscriber.keep(topic);
+  return answers;
+}
+
+/**
+ * Subscribes to what is held and planned. False: nothing is changed but that the connection is off the lane, since what
+ * it was sent in this turn is not known.
+ */
+export function take(
+  hub: Hub,
+  subscriber: Subscriber,
+  added: readonly Subscription[],
+  replays: ReadonlyMap<string, Replay>,
+): boolean {
   const overlapping = countOverlaps(subscriber, added);
   const leaves = replays.size > 0 || (overlapping > 0 && subscriber.lane === 'native');
   // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head.
   if (subscriber.cursor || leaves) {
     const cursor = hub.leaveLane(subscriber);
-    if (cursor.undecided) {
-      // The socket is full, and what it was sent in this turn is not known: the client has to come back by its positions.
-      subscriber.socket.close(4408, 'too slow');
-      hub.release(fresh);
-      return [];
-    }
+    if (cursor.undecided) return false;
     hub.unpin(subscriber, cursor);
   }
   subscriber.overlaps += overlapping;
@@ -101,17 +125,17 @@ function attach(
       replay: replay.until,
     });
   }
-  return answers;
+  return true;
 }
 
-interface Replay {
+export interface Replay {
   epoch: string;
   after: number;
   until: number;
 }
 
 /** What another subscription of the connection has brought already is never sent again, so a topic it covers is not replayed. */
-function replaysOf(
+export function replaysOf(
   hub: Hub,
   subscriber: Subscriber,
   asks: readonly Ask[],
@@ -168,46 +192,4 @@ function describe(
     ...recovered,
     ...(since === 'latest' ? {} : { replay: replay ? seq - replay.after : 0 }),
   };
-}
-
-/** Pairs of subscriptions that one topic can match. Two names without a wildcard never are. */
-function countOverlaps(subscriber: Subscriber, added: readonly Subscription[]): number {
-  let count = 0;
-  added.forEach((one, i) => {
-    for (const other of subscriber.subscriptions.values()) count += overlap(one, other);
-    for (let j = 0; j < i; j += 1) count += overlap(one, added[j]!);
-  });
-  return count;
-}
-
-function overlap(one: Subscription, other: Subscription): 0 | 1 {
-  return (one.pattern || other.pattern) && overlaps(one.name, other.name) ? 1 : 0;
-}
-
-/** Back to what the connection had before; names it does not hold are passed over. */
-export function unsubscribe(hub: Hub, subscriber: Subscriber, names: readonly string[]): void {
-  const gone: string[] = [];
-  for (const name of names) {
-    const subscription = subscriber.subscriptions.get(name);
-    if (!subscription) continue;
-    if (subscriber.lane !== 'none') hub.lane.remove(subscriber, subscription);
-    subscriber.subscriptions.delete(name);
-    subscriber.overlaps -= countOverlaps(subscriber, [subscription]);
-    forgetPositions(hub, subscriber);
-    gone.push(name);
-  }
-  hub.release(gone);
-  // Without overlaps it may ride native publish again; it gets there by way of a cursor that has nothing to read.
-  if (!subscriber.cursor && subscriber.lane === 'direct' && subscriber.socket.native && subscriber.overlaps === 0) {
-    hub.leaveLane(subscriber);
-    hub.pump.wake(subscriber);
-  }
-}
-
-/** Positions and notices of topics that it no longer wants: a later subscription begins anew. */
-function forgetPositions(hub: Hub, subscriber: Subscriber): void {
-  const { cursor } = subscriber;
-  if (!cursor) return;
-  for (const topic of cursor.positions.keys()) if (!hub.matches(subscriber, topic)) cursor.positions.delete(topic);
-  for (const topic of cursor.lost.keys()) if (!hub.matches(subscriber, topic)) cursor.lost.delete(topic);
 }

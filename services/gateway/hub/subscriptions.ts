@@ -55,6 +55,7 @@ export class Subscriptions {
     return true;
   }
 
+  /** The one by name, where there is one, stands last. */
   route(topic: string): readonly Subscription[] {
     const known = this.#routes.get(topic);
     if (known) return known;

@@ -1,0 +1,93 @@
+import { fail, ok } from '../../../shared/base/errors.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import { endsRun } from './endings.ts';
+import type { Hub } from './hub.ts';
+import type { Attachment, Owed } from './owed.ts';
+import type { Ask } from './plan.ts';
+import type { Subscriber } from './subscriber.ts';
+import { decided, replaysOf, take, tryPlan } from './subscribing.ts';
+
+const retryMs = 200;
+
+/**
+ * Promises the connection a run's events, until the one that ends it. It is made in the background, with others that
+ * were promised meanwhile, and tried again while the store is away: the run is there, whatever becomes of the first try.
+ * A run that it follows already goes on as it was, and nothing is sent twice.
+ */
+export function attach(hub: Hub, subscriber: Subscriber, attachment: Attachment): void {
+  if (subscriber.closed || subscriber.subscriptions.has(attachment.topic)) return;
+  subscriber.owed ??= { attachments: new Map(), making: undefined, cancelRetry: () => {} };
+  const { attachments } = subscriber.owed;
+  if (!attachments.has(attachment.topic)) attachments.set(attachment.topic, attachment);
+  void attached(hub, subscriber);
+}
+
+/**
+ * Resolves when all that was promised is made. A pattern that came first would count as having brought events that it
+ * has not, so whoever subscribes waits for this; a failure is one of this try only.
+ */
+export function attached(hub: Hub, subscriber: Subscriber): Promise<Result<void>> {
+  const { owed } = subscriber;
+  if (!owed) return Promise.resolve(ok(undefined));
+  owed.making ??= makeAll(hub, subscriber, owed).finally(() => {
+    owed.making = undefined;
+  });
+  return owed.making;
+}
+
+async function makeAll(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Result<void>> {
+  owed.cancelRetry();
+  while (owed.attachments.size > 0) {
+    const made = await make(hub, subscriber, owed);
+    if (subscriber.closed) return fail('unavailable', 'the connection is closed');
+    if (made.ok) continue;
+    owed.cancelRetry = hub.clock.later(retryMs, () => void attached(hub, subscriber));
+    return made;
+  }
+  subscriber.owed = undefined;
+  return ok(undefined);
+}
+
+async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Result<void>> {
+  const promised = [...owed.attachments.values()];
+  const asks = promised.map(({ topic, after }): Ask => ({
+    topic,
+    since: after === undefined ? 'earliest' : { after },
+  }));
+  const names = asks.map(({ topic }) => topic);
+  await decided(hub, subscriber);
+  const planned = await tryPlan(hub, asks, names);
+  if (!planned.ok || subscriber.closed) {
+    hub.release(names);
+    return planned.ok ? ok(undefined) : planned;
+  }
+  // Unsubscribed from meanwhile, or subscribed to.
+  const wanted = promised.filter((one) => owed.attachments.get(one.topic) === one);
+  const fresh = wanted.map(({ topic }) => topic).filter((topic) => !subscriber.subscriptions.has(topic));
+  const replays = replaysOf(hub, subscriber, asks, fresh, planned.value);
+  const over = new Set(promised.filter((one) => one.over).map(({ topic }) => topic));
+  const added = fresh.filter((topic) => replays.has(topic) || !over.has(topic));
+  const covered = added.filter((topic) => hub.matches(subscriber, topic));
+  const taken = take(
+    hub,
+    subscriber,
+    added.map((topic) => hub.subscriptions.get(topic)!),
+    replays,
+  );
+  hub.release(taken ? names.filter((name) => !added.includes(name)) : names);
+  // The socket is full, and what it got in this turn is not known: in another one.
+  if (!taken) return ok(undefined);
+  for (const topic of added) subscriber.attach(topic);
+  for (const { topic } of wanted) owed.attachments.delete(topic);
+  hub.pump.wake(subscriber);
+  for (const topic of covered) void endIfOver(hub, subscriber, topic);
+  return ok(undefined);
+}
+
+/** What another subscription covers is not replayed, so the run's last event may have gone by before it was looked for. */
+async function endIfOver(hub: Hub, subscriber: Subscriber, topic: string): Promise<void> {
+  const read = await hub.log.read(topic, { limit: 1, reverse: true });
+  const last = read.ok ? read.value.events[0] : undefined;
+  const gone = last && endsRun(last.body) && last.seq <= (hub.tails.get(topic)?.sentSeq ?? 0);
+  if (gone) hub.endings.end(subscriber, topic);
+}
