@@ -43,8 +43,8 @@ export interface AgentContext {
   /** The checkpoint's state that the run was started from, else the session's, else null. */
   readonly state: unknown;
   /**
-   * Aborted when the run is cancelled, is out of time, or is not this worker's any more. An agent that goes on all the
-   * same is cut off after a moment, and what it yields from then on reaches nobody.
+   * Aborted when the run is cancelled, is out of time, or is not this worker's any more, and when it has ended. An agent
+   * that goes on all the same is cut off after a moment, and what it yields from then on reaches nobody.
    */
   readonly signal: AbortSignal;
   /** How far it is: an event of the run, and kept in its record. Said often, the last one of a moment counts. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/base/clock.ts';
-import type { Result } from '../../shared/base/errors.ts';
+import type { Failure, Result } from '../../shared/base/errors.ts';
 import type { Verdict } from '../../shared/engine/engine.ts';
 import type { Run } from '../../shared/domain/runs/run.ts';
 import type { Held } from '../../shared/domain/runs/holding.ts';
@@ -39,6 +39,8 @@ export interface AttemptParts {
   readonly maxBytes: number;
   /** While the run waits for something, it takes no slot. */
   readonly park: () => () => void;
+  /** Without a failure it was the job that was lost. */
+  readonly whenLost: (failure?: Failure) => void;
 }
 
 /** One attempt at a run: from the agent's first step to what is written of its last. */
@@ -60,7 +62,7 @@ export class RunningAttempt {
   #still: Promise<void> | undefined;
 
   constructor(held: Held, parts: AttemptParts) {
-    const { clock, maxBytes, park } = parts;
+    const { clock, maxBytes, park, whenLost } = parts;
     this.held = held;
     this.maxBytes = maxBytes;
     this.#clock = clock;
@@ -75,7 +77,10 @@ export class RunningAttempt {
       };
     });
     held.heed = (run) => this.#heed(run);
-    held.whenLost = () => this.lose();
+    held.whenLost = (failure) => {
+      whenLost(failure);
+      this.lose();
+    };
     if (held.gone) this.lose();
     this.#heed(held.run);
   }
@@ -128,17 +133,21 @@ export class RunningAttempt {
   }
 
   decided(call: string): Promise<void> {
-    return this.#waiting.until(() => this.#stop !== undefined || Object.hasOwn(this.held.run.decisions, call));
+    return this.#waiting.until(() => this.#isEnding || Object.hasOwn(this.held.run.decisions, call));
+  }
+
+  get #isEnding(): boolean {
+    return this.over || this.#stop !== undefined;
   }
 
   async #standStill(): Promise<void> {
-    while (this.#stop === undefined) {
+    while (!this.#isEnding) {
       const { run } = this.held;
       if (run.pauseRequested) {
         await this.held.holdStill();
         // One that waits for a decision holds still as soon as it has it.
         const over = ({ pauseRequested, state }: Run): boolean => !pauseRequested || state === 'running';
-        await this.#waiting.until(() => this.#stop !== undefined || over(this.held.run));
+        await this.#waiting.until(() => this.#isEnding || over(this.held.run));
       } else if (run.state === 'paused') {
         await this.held.goOn();
       } else {

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import * as z from 'zod';
 import type { Result } from '../../shared/base/errors.ts';
 import type { Held } from '../../shared/domain/runs/holding.ts';
 import type { Log } from '../../shared/observe/log.ts';
-import { progress as progressSchema } from '../../shared/protocol/runs.ts';
+import { metadata, progress as progressSchema } from '../../shared/protocol/runs.ts';
+import { mainThread } from '../../shared/protocol/sessions.ts';
 import type { Message } from '../../shared/protocol/sessions.ts';
 import type { AgentContext, Approval } from './agent.ts';
 import { ContextError, contextErrorOf } from './runner-errors.ts';
@@ -11,6 +13,14 @@ import { plainCopy } from './runner-output.ts';
 
 /** Calls of one attempt that are under way at once; an agent that does not await them gets an error instead of more. */
 const mostCalls = 64;
+const mostProgressBytes = 8192;
+const mostMessages = 1000;
+
+const checkpointOptions = z.object({
+  label: z.string().max(256).exactOptional(),
+  state: z.unknown().optional(),
+  tags: z.array(z.string().max(256)).max(100).exactOptional(),
+});
 
 export interface SessionReads {
   /** Oldest first. */
@@ -49,7 +59,7 @@ export function contextOf(
 ): AgentContext {
   const { held, signal } = attempt;
   const { run, asked } = held;
-  const { session, thread = 'main' } = run;
+  const { session, thread = mainThread } = run;
   let calls = 0;
   let approvals = 0;
 
@@ -89,30 +99,35 @@ export function contextOf(
         : {
             session,
             thread,
-            messages: (limit = 100) => call(async () => valueOf(await sessions.lastMessages(session, thread, limit))),
+            messages: (limit = 100) =>
+              call(async () => valueOf(await sessions.lastMessages(session, thread, countOf(limit)))),
           },
     progress(progress) {
       const parsed = progressSchema.safeParse(progress);
       if (!parsed.success) throw new ContextError('bad_output', `progress: ${parsed.error.issues[0]?.message}`);
+      plain('progress', parsed.data, mostProgressBytes);
       if (!attempt.over) held.report(parsed.data);
     },
     approval: ({ name, args }) =>
       call(async () => {
-        const plain = plainArguments(name, args, attempt.maxBytes);
-        const id = callId(approvals++, name, plain);
+        if (typeof name !== 'string' || name === '') throw new ContextError('bad_output', 'a call needs a name');
+        const asked = plain(`the arguments of ${name.slice(0, 100)}`, args ?? null, attempt.maxBytes);
+        const id = callId(approvals++, name, asked);
         if (!Object.hasOwn(held.run.decisions, id)) {
-          valueOf(await held.ask({ call: id, name, args: plain }));
+          valueOf(await held.ask({ call: id, name, args: asked }));
           await attempt.decided(id);
         }
         goesOn();
         valueOf(await held.takeDecision(id));
         await attempt.standStill();
-        return approvalOf(held, id, plain);
+        return approvalOf(held, id, asked);
       }),
     checkpoint: (options = {}) =>
       call(async () => {
         if (session === undefined) throw new ContextError('no_session', 'a run without a session has no checkpoints');
-        const { checkpoint } = valueOf(await checkpoints.create(session, options));
+        const parsed = checkpointOptions.safeParse(plain('the checkpoint', options, attempt.maxBytes));
+        if (!parsed.success) throw new ContextError('bad_output', `checkpoint: ${parsed.error.issues[0]?.message}`);
+        const { checkpoint } = valueOf(await checkpoints.create(session, parsed.data));
         goesOn();
         held.say({ kind: 'checkpoint', checkpoint });
         await held.room();
@@ -120,12 +135,9 @@ export function contextOf(
       }),
     pausePoint: () => call(() => attempt.standStill()),
     usage(usage) {
-      const copy = plainCopy(usage, attempt.maxBytes);
-      if (!copy.ok) throw new ContextError('bad_output', `usage: ${copy.message}`);
-      if (typeof copy.value !== 'object' || copy.value === null || Array.isArray(copy.value)) {
-        throw new ContextError('bad_output', 'usage must be an object');
-      }
-      attempt.usage = copy.value as Record<string, unknown>;
+      const parsed = metadata.safeParse(plain('usage', usage, attempt.maxBytes));
+      if (!parsed.success) throw new ContextError('bad_output', 'usage must be an object');
+      attempt.usage = parsed.data;
     },
     log: agentLog(log, () => !attempt.over),
   };
@@ -136,11 +148,14 @@ function valueOf<T>(result: Result<T>): T {
   throw contextErrorOf(result);
 }
 
-function plainArguments(name: unknown, args: unknown, maxBytes: number): unknown {
-  if (typeof name !== 'string' || name === '') throw new ContextError('bad_output', 'a call needs a name');
-  const copy = plainCopy(args ?? null, maxBytes);
-  if (!copy.ok) throw new ContextError('bad_output', `the arguments of ${name.slice(0, 100)}: ${copy.message}`);
+function plain(what: string, value: unknown, maxBytes: number): unknown {
+  const copy = plainCopy(value, maxBytes);
+  if (!copy.ok) throw new ContextError('bad_output', `${what}: ${copy.message}`);
   return copy.value;
+}
+
+function countOf(limit: number): number {
+  return Math.min(mostMessages, Math.max(1, Math.floor(limit) || 1));
 }
 
 /**

@@ -46,7 +46,7 @@ export function plainCopy(value: unknown, maxBytes: number): Result<unknown> {
 /** What one attempt brought forth, as far as it is wanted at its end. */
 export class Output {
   readonly #maxBytes: number;
-  readonly #messages: { role: string; content: unknown }[] = [];
+  #messages: { role: string; content: unknown; bytes: number }[] = [];
   #text = '';
 
   constructor(maxBytes: number) {
@@ -54,10 +54,7 @@ export class Output {
   }
 
   add(event: RunEvent): void {
-    if (event.kind === 'message') {
-      this.#messages.push({ role: event.role, content: event.content });
-      if (this.#messages.length > mostMessages) this.#messages.shift();
-    }
+    if (event.kind === 'message') this.#keep(event.role, event.content);
     // A unit of a string is a byte at least, so what is over this is cut away in the end.
     if (event.kind === 'chunk' && this.#text.length < this.#maxBytes) this.#text += event.text;
   }
@@ -77,10 +74,24 @@ export class Output {
   outcome(result?: unknown): Outcome {
     const { text } = this;
     if (this.#messages.length > 0) {
-      const spoke = text === '' || this.#messages.some(({ role }) => role === 'assistant');
-      return { messages: spoke ? this.#messages : [...this.#messages, { role: 'assistant', content: text }] };
+      const messages = this.#messages.map(({ role, content }) => ({ role, content }));
+      const spoke = text === '' || messages.some(({ role }) => role === 'assistant');
+      return { messages: spoke ? messages : [...messages, { role: 'assistant', content: text }] };
     }
     const content = text === '' && typeof result === 'string' ? result : text;
     return { messages: content === '' ? [] : [{ role: 'assistant', content }] };
+  }
+
+  /** The last ones, of as many bytes as one event may have. A copy: the agent may go on to use its own. */
+  #keep(role: string, content: unknown): void {
+    const copy = plainCopy(content, this.#maxBytes);
+    if (!copy.ok) return;
+    this.#messages.push({ role, content: copy.value, bytes: Buffer.byteLength(JSON.stringify(content)) });
+    let bytes = 0;
+    const from = this.#messages.findLastIndex((message, i) => {
+      bytes += message.bytes;
+      return bytes > this.#maxBytes || this.#messages.length - i > mostMessages;
+    });
+    this.#messages = this.#messages.slice(from + 1);
   }
 }

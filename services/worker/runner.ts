@@ -18,6 +18,10 @@ import { contextErrorOf } from './runner-errors.ts';
 
 /** For another worker, which has the agent that this one has not. */
 const elsewhereInMs = 200;
+/** Where none has it for now, many may wait: less often then, the longer it takes. */
+const elsewhereAtMostMs = 2000;
+const elsewhere = ({ attempt, createdAt }: Run, now: number): number =>
+  attempt > 0 ? elsewhereInMs : Math.min(elsewhereAtMostMs, Math.max(elsewhereInMs, (now - createdAt) / 10));
 
 export interface RunnerParts {
   readonly engine: HoldingParts['engine'];
@@ -96,7 +100,7 @@ export class Runner {
     }
     switch (claimed.value.is) {
       case 'not here':
-        return { againInMs: elsewhereInMs };
+        return { againInMs: elsewhere(claimed.value.run, clock.now()) };
       case 'not ours':
         return 'done';
       case 'over':
@@ -117,6 +121,7 @@ export class Runner {
       clock,
       maxBytes: options.maxFrameBytes,
       park: () => this.#park(job),
+      whenLost: (failure) => log.info('a run is lost', { invocation, agent: name, ...(failure ? { failure } : {}) }),
     });
     // The queue gave us a job that it had taken from us before we heard of it.
     this.#inHand.get(invocation)?.lose();

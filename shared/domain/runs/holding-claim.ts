@@ -17,7 +17,7 @@ export type Claimed =
   /** Nobody's: it is paused, or there is no such run. The job has no purpose any more. */
   | { is: 'not ours' }
   /** Another worker must do it; the record was not touched. */
-  | { is: 'not here' };
+  | { is: 'not here'; run: Run };
 
 /**
  * One read and one commit, which carries the event `started` as well. While the store is away it is tried again, for as
@@ -45,7 +45,7 @@ export function claim(
     const { asked, ...known } = seen.value;
     if (isOver(known.run)) return ok({ is: 'over', run: known.run });
     // To cancel it, nobody need know the agent.
-    if (!known.run.cancel && !here(known.run.agent)) return ok({ is: 'not here' });
+    if (!known.run.cancel && !here(known.run.agent)) return ok({ is: 'not here', run: known.run });
     const claimed = await parts.store.change(invocation, decide, known);
     if (!claimed.ok) return claimed.code === 'conflict' ? ok({ is: 'not ours' }) : claimed;
     const { before, ...standing } = claimed.value;

@@ -47,12 +47,7 @@ export class Outbox {
   #roomFor: (() => void)[] = [];
 
   /** `refused` is called once: the run is in other hands, and nothing of what waits will ever be kept. */
-  constructor(
-    engine: Store,
-    home: string,
-    clock: Clock,
-    refused: (failure: Failure) => void,
-  ) {
+  constructor(engine: Store, home: string, clock: Clock, refused: (failure: Failure) => void) {
     this.#engine = engine;
     this.#home = home;
     this.#clock = clock;
@@ -109,7 +104,7 @@ export class Outbox {
       const act = this.#waiting[said.length]?.act;
       const sent = await persist<{ value: unknown; carried: boolean }>(this.#clock, this.#closing.signal, () =>
         act ? act.begin(said) : this.#append(said),
-      );
+      ).catch((error: unknown) => fail('internal', `a bug: ${String(error)}`));
       if (this.#closing.signal.aborted) return;
       if (!sent.ok) {
         this.close();

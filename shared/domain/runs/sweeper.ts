@@ -3,11 +3,14 @@ import { ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
 import type { Engine, Leases, Queue } from '../../engine/engine.ts';
 import type { Log } from '../../observe/log.ts';
+import type { Agents } from '../agents.ts';
 import { step } from './machine.ts';
+import type { RunIndex } from './run-index.ts';
 import { isOver } from './run.ts';
 import type { Run } from './run.ts';
 import { nudge } from './run-signals.ts';
 import type { RunStore } from './run-store.ts';
+import type { Settling } from './settling.ts';
 import { isOutOfTime, isWanted, needOf } from './sweeper-need.ts';
 
 const everyMs = 2000;
@@ -21,25 +24,15 @@ const atOnce = 50;
 const unwrittenMs = 60_000;
 
 export interface SweeperParts {
-  readonly engine: Pick<Engine, 'leases' | 'signals'>;
-  readonly queue: Pick<Queue, 'add' | 'has' | 'remove'>;
+  readonly engine: Pick<Engine, 'leases' | 'signals' | 'queue'>;
   readonly store: RunStore;
-  readonly index: OpenRuns;
-  readonly settling: { settle(run: Run): Promise<Result<unknown>> };
-  readonly agents: { known(agent: string): Promise<Result<boolean>> };
+  readonly index: Pick<RunIndex, 'openRuns' | 'headOf' | 'drop'>;
+  readonly settling: Pick<Settling, 'settle' | 'enqueue'>;
+  readonly agents: Pick<Agents, 'known'>;
   /** Who sweeps: any name that no other worker has. */
   readonly worker: string;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** The runs that are not settled, and the lines of the sessions they stand in. */
-export interface OpenRuns {
-  openRuns(cursor: string | undefined, limit: number): Promise<Result<{ invocations: string[]; cursor?: string }>>;
-  /** Whose turn it is in this session. */
-  headOf(session: string): Promise<Result<string | undefined>>;
-  /** Takes out one that was never written, of the line of its session as well. */
-  drop(invocation: string): Promise<Result<unknown>>;
 }
 
 /**
@@ -49,6 +42,7 @@ export interface OpenRuns {
  */
 export class Sweeper {
   readonly #parts: SweeperParts;
+  readonly #queue: Queue;
   readonly #turn: Turn;
   /** Listed, but not written when they were first seen. */
   readonly #unwritten = new Map<string, number>();
@@ -58,6 +52,7 @@ export class Sweeper {
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
+    this.#queue = parts.engine.queue('runs');
     this.#turn = new Turn(parts.engine.leases, parts.worker);
   }
 
@@ -89,7 +84,7 @@ export class Sweeper {
     for (let from = 0; from < invocations.length && !this.#stopped; from += atOnce) {
       const some = invocations.slice(from, from + atOnce);
       // Before the records are read: a run whose job is seen missing because it has just ended is then seen ended.
-      const queued = await this.#parts.queue.has(some);
+      const queued = await this.#queue.has(some);
       if (!queued.ok) return;
       await Promise.all(some.map((invocation, i) => this.#look(invocation, queued.value[i] === true)));
     }
@@ -109,7 +104,7 @@ export class Sweeper {
     if (need === 'rest') return;
     if (need === 'settled') await settling.settle(run);
     else if (await this.#isHopeless(run)) await this.#giveUp(run);
-    else if (!hasJob) await this.#queue(run);
+    else if (!hasJob) await this.#toWork(run);
     else if (run.worker !== undefined && isWanted(run)) nudge(engine.signals, run.worker, invocation);
   }
 
@@ -125,23 +120,26 @@ export class Sweeper {
   }
 
   /** The claim finds out what this means for the run: a beginning, a takeover, or a wish that nobody has carried out. */
-  async #queue(run: Run): Promise<void> {
-    const { invocation, session, priority } = run;
-    if (run.state === 'queued' && session !== undefined && !(await this.#isItsTurn(session, invocation))) return;
-    const added = await this.#parts.queue.add({ id: invocation, data: invocation, priority });
-    if (added.ok && added.value.added) this.#parts.log.warn('a run had lost its job', { invocation, state: run.state });
+  async #toWork(run: Run): Promise<void> {
+    const { session } = run;
+    if (run.state !== 'queued' || session === undefined) return this.#add(run);
+    await this.#parts.settling.enqueue(run);
+    const head = await this.#parts.index.headOf(session);
+    if (!head.ok || head.value === run.invocation) return;
+    if (head.value === undefined) await this.#add(run);
+    else await this.#unblock(head.value);
   }
 
-  /** Where the one whose turn it is has ended, or was never written, the line has stopped. */
-  async #isItsTurn(session: string, invocation: string): Promise<boolean> {
-    const { index, store, settling } = this.#parts;
-    const head = await index.headOf(session);
-    if (!head.ok) return false;
-    if (head.value === undefined || head.value === invocation) return true;
-    const first = await store.load(head.value);
-    if (first.ok && isOver(first.value.run)) await settling.settle(first.value.run);
-    if (!first.ok && first.code === 'not_found') await this.#missing(head.value);
-    return false;
+  async #add({ invocation, priority, state }: Run): Promise<void> {
+    const added = await this.#queue.add({ id: invocation, data: invocation, priority });
+    if (added.ok && added.value.added) this.#parts.log.info('a run had no job', { invocation, state });
+  }
+
+  /** Where the one whose turn it is has ended, or was never written, its line has stopped. */
+  async #unblock(head: string): Promise<void> {
+    const first = await this.#parts.store.load(head);
+    if (first.ok && isOver(first.value.run)) await this.#parts.settling.settle(first.value.run);
+    if (!first.ok && first.code === 'not_found') await this.#missing(head);
   }
 
   async #isHopeless(run: Run): Promise<boolean> {
@@ -151,13 +149,13 @@ export class Sweeper {
   }
 
   async #giveUp({ invocation, agent }: Run): Promise<void> {
-    const { store, settling, queue, clock, log } = this.#parts;
+    const { store, settling, clock, log } = this.#parts;
     const error = { code: 'no_worker', message: `no worker has the agent ${agent}` };
     const given = await store.change(invocation, (run) => step(run, { do: 'give up', error, at: clock.now() }));
     if (!given.ok) return;
     log.warn('a run was given up', { invocation, agent });
     await settling.settle(given.value.run);
-    await queue.remove(invocation);
+    await this.#queue.remove(invocation);
   }
 
   /** At the end of the list: whoever was not met again has been written, or dropped by another. */

@@ -106,7 +106,7 @@ describe('a claim', () => {
     const stage = new Stage();
     expect(await stage.claim()).toEqual({ is: 'not ours' });
     await stage.create();
-    expect(await stage.claim('w', false)).toEqual({ is: 'not here' });
+    expect(await stage.claim('w', false)).toMatchObject({ is: 'not here', run: { attempt: 0 } });
     const claimed = await stage.claim();
     expect(claimed).toMatchObject({ is: 'held', takeover: false });
     expect(await stage.claim('x')).toMatchObject({ is: 'held', takeover: true });
@@ -276,7 +276,7 @@ describe('a step', () => {
 
   test('that a client’s wish overtakes is decided again', async () => {
     const stage = new Stage();
-    await stage.create();
+    await stage.create({ session: 's' });
     const held = await stage.held();
     await stage.wish({ do: 'cancel', reason: 'r', at: 1 });
     const ended = await held.end({ kind: 'completed', result: 1 }, { messages: [{ role: 'assistant', content: 't' }] });

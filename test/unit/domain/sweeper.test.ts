@@ -1,77 +1,57 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
 import { fail, ok } from '../../../shared/base/errors.ts';
+import { Line } from '../../../shared/domain/runs/line.ts';
+import type { WhenBusy } from '../../../shared/domain/runs/line.ts';
+import { step } from '../../../shared/domain/runs/machine.ts';
+import { RunIndex } from '../../../shared/domain/runs/run-index.ts';
 import type { Run } from '../../../shared/domain/runs/run.ts';
 import { onNudge } from '../../../shared/domain/runs/run-signals.ts';
 import { RunStore } from '../../../shared/domain/runs/run-store.ts';
+import { Settling } from '../../../shared/domain/runs/settling.ts';
 import { Sweeper } from '../../../shared/domain/runs/sweeper.ts';
-import type { OpenRuns, SweeperParts } from '../../../shared/domain/runs/sweeper.ts';
+import type { SweeperParts } from '../../../shared/domain/runs/sweeper.ts';
 import { isOutOfTime, isWanted, needOf } from '../../../shared/domain/runs/sweeper-need.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
+import type { Queue } from '../../../shared/engine/engine.ts';
 import type { Log } from '../../../shared/observe/log.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
-/** A list of open runs and the lines of sessions, in whatever state a crash has left them. */
-class Lists implements OpenRuns {
-  readonly open: string[] = [];
-  readonly lines = new Map<string, string[]>();
-  readonly pages: (string | undefined)[] = [];
-  readonly dropped: string[] = [];
-
-  openRuns(cursor: string | undefined, limit: number): ReturnType<OpenRuns['openRuns']> {
-    this.pages.push(cursor);
-    const from = Number(cursor ?? 0);
-    const to = from + limit;
-    const invocations = this.open.slice(from, to);
-    return Promise.resolve(ok(to < this.open.length ? { invocations, cursor: String(to) } : { invocations }));
-  }
-
-  headOf(session: string): ReturnType<OpenRuns['headOf']> {
-    return Promise.resolve(ok(this.lines.get(session)?.[0]));
-  }
-
-  drop(invocation: string): ReturnType<OpenRuns['drop']> {
-    this.dropped.push(invocation);
-    this.remove(invocation);
-    return Promise.resolve(ok(undefined));
-  }
-
-  remove(invocation: string): void {
-    const at = this.open.indexOf(invocation);
-    if (at >= 0) this.open.splice(at, 1);
-    for (const [session, line] of this.lines) {
-      this.lines.set(
-        session,
-        line.filter((one) => one !== invocation),
-      );
-    }
-  }
-}
-
+/** Runs in whatever state a crash has left them. */
 class Stage {
   readonly clock = new ManualClock();
   readonly engine = createMemoryEngine({ historySize: 1000, historyTtlMs: 1e12, metaTtlMs: 1e12, clock: this.clock });
   readonly store = new RunStore(this.engine, { historySize: 1000 });
   readonly queue = this.engine.queue('runs');
-  readonly lists = new Lists();
-  readonly settled: string[] = [];
-  readonly nudged: string[] = [];
+  readonly line = new Line(this.engine);
+  readonly index = new RunIndex(this.engine, this.line, this.clock);
+  readonly settling = new Settling({
+    engine: this.engine,
+    store: this.store,
+    clock: this.clock,
+    line: this.line,
+    index: this.index,
+  });
   readonly known = new Set(['a']);
+  readonly nudged: string[] = [];
+  /** What the sweepers asked the list for. */
+  readonly pages: (string | undefined)[] = [];
+  #listed = 0;
 
   sweeper(worker = 'w', parts: Partial<SweeperParts> = {}): Sweeper {
     return new Sweeper({
       engine: this.engine,
-      queue: this.queue,
       store: this.store,
-      index: this.lists,
-      settling: {
-        settle: ({ invocation }) => {
-          this.settled.push(invocation);
-          this.lists.remove(invocation);
-          return Promise.resolve(ok(undefined));
+      index: {
+        openRuns: (cursor, limit) => {
+          this.pages.push(cursor);
+          return this.index.openRuns(cursor, limit);
         },
+        headOf: (session) => this.index.headOf(session),
+        drop: (invocation) => this.index.drop(invocation),
       },
+      settling: this.settling,
       agents: { known: (agent) => Promise.resolve(ok(this.known.has(agent))) },
       worker,
       clock: this.clock,
@@ -83,6 +63,16 @@ class Stage {
   async start(...sweepers: Sweeper[]): Promise<void> {
     for (const sweeper of sweepers) sweeper.start();
     await onNudge(this.engine.signals, 'worker', (invocation) => void this.nudged.push(invocation));
+  }
+
+  /** As far as a start goes before the record. */
+  async list(invocation: string, session?: string, whenBusy: WhenBusy = 'enqueue'): Promise<void> {
+    const rank = ++this.#listed;
+    const entry = { owner: 'o', ...(session === undefined ? {} : { session }) };
+    expect(await this.index.opened(invocation, entry, rank, 0)).toMatchObject({ ok: true });
+    if (session === undefined) return;
+    const inLine = { invocation, agent: 'a', at: this.clock.now() };
+    expect(await this.line.enter(session, inLine, rank, whenBusy)).toMatchObject({ ok: true });
   }
 
   async write(invocation: string, run: Partial<Run> = {}): Promise<void> {
@@ -104,12 +94,17 @@ class Stage {
       ...run,
     };
     expect(await this.store.create(made, { input: null })).toMatchObject({ ok: true });
-    this.lists.open.push(invocation);
   }
 
-  async line(session: string, ...invocations: string[]): Promise<void> {
-    this.lists.lines.set(session, invocations);
-    for (const invocation of invocations) await this.write(invocation, { session });
+  async begin(invocation: string, run: Partial<Run> = {}): Promise<void> {
+    await this.list(invocation, run.session);
+    await this.write(invocation, run);
+  }
+
+  /** The end of it, after which its worker died. */
+  async end(invocation: string): Promise<void> {
+    const ended = { do: 'give up', error: { code: 'c', message: 'm' }, at: 1 } as const;
+    expect(await this.store.change(invocation, (run) => step(run, ended))).toMatchObject({ ok: true });
   }
 
   async round(times = 1): Promise<void> {
@@ -117,6 +112,12 @@ class Stage {
       this.clock.advance(2000);
       for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  async open(): Promise<string[]> {
+    const page = await this.index.openRuns(undefined, 1000);
+    if (!page.ok) throw new Error(page.message);
+    return page.value.invocations;
   }
 
   async jobs(...invocations: string[]): Promise<boolean[]> {
@@ -134,13 +135,14 @@ class Stage {
 describe('the sweeper', () => {
   test('gives a job to every run that should have one, and to no other', async () => {
     const stage = new Stage();
-    await stage.write('queued', { priority: 3 });
-    await stage.write('running', { state: 'running', worker: 'dead' });
-    await stage.write('waiting', { state: 'waiting_approval', worker: 'dead' });
-    await stage.write('resumed', { state: 'paused', worker: 'dead' });
-    await stage.write('cancelled', { state: 'paused', pauseRequested: true, worker: 'dead', cancel: { reason: '' } });
-    await stage.write('paused', { state: 'paused', pauseRequested: true });
-    await stage.line('s', 'first', 'second');
+    await stage.begin('queued', { priority: 3 });
+    await stage.begin('running', { state: 'running', worker: 'dead' });
+    await stage.begin('waiting', { state: 'waiting_approval', worker: 'dead' });
+    await stage.begin('resumed', { state: 'paused', worker: 'dead' });
+    await stage.begin('cancelled', { state: 'paused', pauseRequested: true, worker: 'dead', cancel: { reason: '' } });
+    await stage.begin('paused', { state: 'paused', pauseRequested: true });
+    await stage.begin('first', { session: 's' });
+    await stage.begin('second', { session: 's' });
     await stage.start(stage.sweeper());
     await stage.round();
     expect(
@@ -150,63 +152,82 @@ describe('the sweeper', () => {
 
   test('settles what has ended, which moves the line of its session on', async () => {
     const stage = new Stage();
-    await stage.line('s', 'first', 'second');
-    await stage.store.change('first', (run) => ok({ run: { ...run, state: 'completed' }, events: [] }));
+    await stage.begin('first', { session: 's' });
+    await stage.begin('second', { session: 's' });
+    await stage.end('first');
     await stage.start(stage.sweeper());
     await stage.round();
-    expect(stage.settled).toEqual(['first']);
-    await stage.round();
+    expect(await stage.open()).toEqual(['second']);
     expect(await stage.jobs('second')).toEqual([true]);
   });
 
   test('finds the end of a run that stops a line, though it is on no list any more', async () => {
     const stage = new Stage();
-    await stage.line('s', 'first', 'second');
-    await stage.store.change('first', (run) => ok({ run: { ...run, state: 'failed' }, events: [] }));
-    stage.lists.open.splice(stage.lists.open.indexOf('first'), 1);
+    await stage.begin('first', { session: 's' });
+    await stage.begin('second', { session: 's' });
+    await stage.end('first');
+    const first = await stage.store.load('first');
+    if (first.ok) await stage.index.closed(first.value.run);
     await stage.start(stage.sweeper());
-    await stage.round(2);
-    expect(stage.settled).toEqual(['first']);
+    await stage.round();
     expect(await stage.jobs('second')).toEqual([true]);
   });
 
   test('drops what was listed and never written, after a while', async () => {
     const stage = new Stage();
-    stage.lists.open.push('ghost');
-    await stage.line('s', 'second');
-    stage.lists.lines.set('s', ['ghost', 'second']);
+    await stage.list('ghost', 's');
+    await stage.begin('second', { session: 's' });
     await stage.start(stage.sweeper());
     await stage.round(30);
-    expect(stage.lists.dropped).toEqual([]);
+    expect(await stage.open()).toEqual(['ghost', 'second']);
+    expect(await stage.jobs('second')).toEqual([false]);
     await stage.round(2);
-    expect(stage.lists.dropped).toEqual(['ghost']);
-    await stage.round();
+    expect(await stage.open()).toEqual(['second']);
     expect(await stage.jobs('second')).toEqual([true]);
   });
 
   test('does not drop what was only slow to be written', async () => {
     const stage = new Stage();
-    stage.lists.open.push('slow');
+    await stage.list('slow');
     await stage.start(stage.sweeper());
     await stage.round(29);
-    stage.lists.remove('slow');
     await stage.write('slow');
     await stage.round(29);
-    expect(stage.lists.dropped).toEqual([]);
     expect(await stage.jobs('slow')).toEqual([true]);
+  });
+
+  test('interrupts a run that was written only after another had wanted its place', async () => {
+    const stage = new Stage();
+    await stage.list('first', 's');
+    await stage.list('second', 's', 'interrupt');
+    await stage.write('second', { session: 's' });
+    await stage.write('first', { session: 's' });
+    await stage.start(stage.sweeper());
+    await stage.round(2);
+    expect(await stage.state('first')).toBe('cancelled');
+    expect(await stage.jobs('first', 'second')).toEqual([false, true]);
+  });
+
+  test('gives a job to a run that stands in no line, when no other has the turn', async () => {
+    const stage = new Stage();
+    await stage.begin('lost', { session: 's' });
+    await stage.line.leave('s', 'lost');
+    await stage.start(stage.sweeper());
+    await stage.round();
+    expect(await stage.jobs('lost')).toEqual([true]);
   });
 
   test('says again to a worker what somebody wants of its run', async () => {
     const stage = new Stage();
     const worker = 'worker';
     const decisions = { c: { decision: 'approve' as const } };
-    await stage.write('cancel', { state: 'running', worker, cancel: { reason: '' } });
-    await stage.write('pause', { state: 'running', worker, pauseRequested: true });
-    await stage.write('resume', { state: 'paused', worker });
-    await stage.write('decided', { state: 'waiting_approval', worker, decisions });
-    await stage.write('busy', { state: 'running', worker, decisions });
-    await stage.write('undecided', { state: 'waiting_approval', worker });
-    for (const id of stage.lists.open) await stage.queue.add({ id, data: id });
+    await stage.begin('cancel', { state: 'running', worker, cancel: { reason: '' } });
+    await stage.begin('pause', { state: 'running', worker, pauseRequested: true });
+    await stage.begin('resume', { state: 'paused', worker });
+    await stage.begin('decided', { state: 'waiting_approval', worker, decisions });
+    await stage.begin('busy', { state: 'running', worker, decisions });
+    await stage.begin('undecided', { state: 'waiting_approval', worker });
+    for (const id of await stage.open()) await stage.queue.add({ id, data: id });
     await stage.start(stage.sweeper());
     await stage.round();
     expect(stage.nudged.toSorted()).toEqual(['cancel', 'decided', 'pause', 'resume']);
@@ -214,11 +235,11 @@ describe('the sweeper', () => {
 
   test('gives up a run that no worker can begin, once it is out of time', async () => {
     const stage = new Stage();
-    await stage.write('hopeless', { agent: 'gone' });
-    await stage.write('brief', { agent: 'gone', timeoutMs: 1 });
-    await stage.write('begun', { agent: 'gone', state: 'running', worker: 'dead', startedAt: stage.clock.now() });
-    await stage.write('late', { agent: 'a' });
-    await stage.write('asked', { agent: 'gone', state: 'waiting_approval', worker: 'dead' });
+    await stage.begin('hopeless', { agent: 'gone' });
+    await stage.begin('brief', { agent: 'gone', timeoutMs: 1 });
+    await stage.begin('begun', { agent: 'gone', state: 'running', worker: 'dead', startedAt: stage.clock.now() });
+    await stage.begin('late', { agent: 'a' });
+    await stage.begin('asked', { agent: 'gone', state: 'waiting_approval', worker: 'dead' });
     await stage.start(stage.sweeper());
     await stage.round(29);
     expect(await stage.state('brief')).toBe('queued');
@@ -232,7 +253,7 @@ describe('the sweeper', () => {
       'queued',
       'waiting_approval',
     ]);
-    expect(stage.settled.toSorted()).toEqual(['begun', 'brief', 'hopeless']);
+    expect(await stage.open()).toEqual(['late', 'asked']);
     expect(await stage.jobs('hopeless', 'late')).toEqual([false, true]);
     const read = await stage.engine.log.read('run.begun', { limit: 10, reverse: true });
     expect(read.ok && read.value.events[0]?.body).toContain('"code":"no_worker"');
@@ -240,13 +261,13 @@ describe('the sweeper', () => {
 
   test('looks at a bounded number in a round, and goes on where it stopped', async () => {
     const stage = new Stage();
-    for (let i = 0; i < 1200; i++) await stage.write(`r${i}`);
+    for (let i = 0; i < 1200; i++) await stage.begin(`r${i}`);
     await stage.start(stage.sweeper());
     await stage.round();
     expect(await stage.jobs('r499', 'r500')).toEqual([true, false]);
     await stage.round(3);
     expect(await stage.jobs('r500', 'r1199')).toEqual([true, true]);
-    expect(stage.lists.pages).toEqual([undefined, '500', '1000', undefined]);
+    expect(stage.pages.map((cursor) => cursor === undefined)).toEqual([true, false, false, true]);
   });
 
   test('is one at a time, and the next when that one is gone', async () => {
@@ -255,14 +276,14 @@ describe('the sweeper', () => {
     const second = stage.sweeper('two');
     await stage.start(first, second);
     await stage.round(5);
-    expect(stage.lists.pages).toHaveLength(5);
+    expect(stage.pages).toHaveLength(5);
     // One that stops hands it over at once; one that dies is missed after its lease.
     await first.stop();
     await stage.round(5);
-    expect(stage.lists.pages).toHaveLength(10);
+    expect(stage.pages).toHaveLength(10);
     await second.stop();
     await stage.round(2);
-    expect(stage.lists.pages).toHaveLength(10);
+    expect(stage.pages).toHaveLength(10);
     expect(stage.clock.pending).toBe(0);
   });
 
@@ -271,33 +292,36 @@ describe('the sweeper', () => {
     await stage.engine.leases.hold('sweeper', [{ member: 'sweeper', value: 'dead' }], 6000);
     await stage.start(stage.sweeper());
     await stage.round(2);
-    expect(stage.lists.pages).toHaveLength(0);
+    expect(stage.pages).toHaveLength(0);
     await stage.round(2);
-    expect(stage.lists.pages.length).toBeGreaterThan(0);
+    expect(stage.pages.length).toBeGreaterThan(0);
   });
 
   test('goes on when the store comes back, and after a fault', async () => {
     const stage = new Stage();
-    await stage.write('r');
+    await stage.begin('r');
     let faults: (() => never) | undefined = () => {
       throw new Error('a bug');
     };
     let away = true;
     const { queue } = stage;
-    const index: OpenRuns = {
+    const index: SweeperParts['index'] = {
       openRuns(cursor, limit) {
         faults?.();
-        return stage.lists.openRuns(cursor, limit);
+        return stage.index.openRuns(cursor, limit);
       },
-      headOf: (session) => stage.lists.headOf(session),
-      drop: (invocation) => stage.lists.drop(invocation),
+      headOf: (session) => stage.index.headOf(session),
+      drop: (invocation) => stage.index.drop(invocation),
     };
-    const flaky: SweeperParts['queue'] = {
+    const flaky: Queue = {
       add: (job) => queue.add(job),
       remove: (id) => queue.remove(id),
       has: (ids) => (away ? Promise.resolve(fail('unavailable')) : queue.has(ids)),
+      counts: () => queue.counts(),
+      consume: (options) => queue.consume(options),
     };
-    await stage.start(stage.sweeper('w', { index, queue: flaky }));
+    const { leases, signals } = stage.engine;
+    await stage.start(stage.sweeper('w', { index, engine: { leases, signals, queue: () => flaky } }));
     await stage.round();
     faults = undefined;
     await stage.round();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
 import { fail, ok } from '../../../shared/base/errors.ts';
+import type { Run } from '../../../shared/domain/runs/run.ts';
 import type { AgentContext } from '../../../services/worker/agent.ts';
 import { comesTo, endOf, lastAttempt, quiet, TestJob, World } from './runner-harness.ts';
 
@@ -56,8 +57,8 @@ test('progress is said at once, then the last word of each moment, and it comes 
 
 test('progress and usage that are none fail the run', async () => {
   const world = new World();
-  const run = async (use: (context: AgentContext) => unknown): Promise<unknown> => {
-    const invocation = await world.start();
+  const run = async (use: (context: AgentContext) => unknown, part: Partial<Run> = {}): Promise<unknown> => {
+    const invocation = await world.start(part);
     const runner = world.runner([
       quiet(async (context) => {
         await use(context);
@@ -71,7 +72,13 @@ test('progress and usage that are none fail the run', async () => {
   expect(await run(({ usage }) => usage(7 as never))).toMatchObject({ code: 'bad_output' });
   expect(await run(({ approval }) => approval({ name: '', args: 1 }))).toMatchObject({ code: 'bad_output' });
   expect(await run(({ approval }) => approval({ name: 'n', args: 1n }))).toMatchObject({ code: 'bad_output' });
+  expect(await run(({ progress }) => progress({ note: 'x'.repeat(9000) }))).toMatchObject({ code: 'bad_output' });
   expect(await run(({ checkpoint }) => checkpoint())).toMatchObject({ code: 'no_session' });
+  const inSession = { session: 's' };
+  expect(await run(({ checkpoint }) => checkpoint({ label: 7 as never }), inSession)).toMatchObject({
+    code: 'bad_output',
+  });
+  expect(await run(({ checkpoint }) => checkpoint({ state: 1n }), inSession)).toMatchObject({ code: 'bad_output' });
 });
 
 test('usage is the last word of it, as it was when it was said', async () => {

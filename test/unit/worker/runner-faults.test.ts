@@ -217,7 +217,7 @@ test('an error that asks for it begins the run again, later each time, and five 
       throw Object.assign(new Error('busy'), { code: 'overloaded', retryable: true });
     }),
   ]);
-  const invocation = await world.start();
+  const invocation = await world.start({ session: 's' });
   const verdicts = [];
   for (let i = 0; i < 6; i++) verdicts.push(await runner.work(new TestJob(invocation)));
   expect(verdicts).toEqual([...[200, 400, 800, 1600, 3200].map((againInMs) => ({ againInMs })), 'done']);
@@ -226,7 +226,7 @@ test('an error that asks for it begins the run again, later each time, and five 
   expect(run.error).toEqual({ code: 'overloaded', message: 'busy' });
   await endOf(world, invocation);
   expect(world.settled).toHaveLength(1);
-  expect(await world.store.outcome(invocation)).toMatchObject({ value: { messages: [{ content: 'attempt 6' }] } });
+  expect(await world.messages(invocation)).toEqual([{ role: 'assistant', content: 'attempt 6' }]);
 });
 
 test('what a cut-off agent leaves behind reaches nobody, and harms nobody', async () => {

@@ -144,6 +144,12 @@ export class World {
     }
   }
 
+  /** What its session is to get of it. */
+  async messages(invocation: string): Promise<unknown> {
+    const owed = await this.store.outcome(invocation);
+    return owed.ok ? owed.value?.messages : owed;
+  }
+
   async text(invocation: string): Promise<string> {
     return (await this.events(invocation)).map((event) => (event.kind === 'chunk' ? event.text : '')).join('');
   }

@@ -146,6 +146,33 @@ describe('a pause', () => {
   });
 });
 
+test('what an agent waits for without awaiting it holds no slot when the run has ended', async () => {
+  const world = new World();
+  let go = (): void => {};
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  const runner = world.runner([
+    quiet(async ({ approval, pausePoint }) => {
+      await gate;
+      void pausePoint();
+      void approval({ name: 'n', args: null });
+      // Until both are under way.
+      for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
+      return 'all the same';
+    }),
+  ]);
+  const invocation = await world.start();
+  const job = new TestJob(invocation);
+  const work = runner.work(job);
+  await stateIs(world, invocation, 'running');
+  await world.wish(invocation, { do: 'pause' }, runner);
+  await new Promise((resolve) => setImmediate(resolve));
+  go();
+  expect(await work).toBe('done');
+  expect(await endOf(world, invocation)).toEqual({ kind: 'completed', result: 'all the same' });
+  expect(job.parked).toBe(0);
+  expect(runner.parked).toBe(0);
+});
+
 describe('an approval', () => {
   const asking = agent(async function* ({ approval }: AgentContext) {
     yield 'before ';

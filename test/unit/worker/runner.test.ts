@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
-import type { AgentContext } from '../../../services/worker/agent.ts';
+import type { AgentContext, AgentOutput } from '../../../services/worker/agent.ts';
 import { agent, comesTo, endOf, quiet, stateIs, TestJob, World } from './runner-harness.ts';
 
 const forever = (): Promise<never> => new Promise(() => {});
@@ -45,11 +45,10 @@ describe('a run', () => {
         yield 'world';
       }),
     ]);
-    const invocation = await world.start();
+    const invocation = await world.start({ session: 's' });
     await world.workOff(runner, invocation);
     expect(await endOf(world, invocation)).toEqual({ kind: 'completed', result: 'hello world' });
-    const outcome = await world.store.outcome(invocation);
-    expect(outcome).toMatchObject({ value: { messages: [{ role: 'assistant', content: 'hello world' }] } });
+    expect(await world.messages(invocation)).toEqual([{ role: 'assistant', content: 'hello world' }]);
   });
 
   test('of an agent that returns at once is complete', async () => {
@@ -102,6 +101,46 @@ describe('a run', () => {
     expect(await world.run(invocation)).toMatchObject({ state: 'queued', attempt: 0, takeovers: 0 });
   });
 
+  test('whose agent is nowhere for long is offered less often', async () => {
+    const clock = new ManualClock();
+    const world = new World({ clock });
+    const runner = world.runner([]);
+    const invocation = await world.start();
+    const verdicts = [];
+    for (const ms of [0, 5000, 60_000]) {
+      clock.advance(ms);
+      verdicts.push(await runner.work(new TestJob(invocation)));
+    }
+    expect(verdicts).toEqual([{ againInMs: 200 }, { againInMs: 500 }, { againInMs: 2000 }]);
+  });
+
+  test('gives its session the messages that the agent made, and its text if that is none of them', async () => {
+    const world = new World();
+    const messagesOf = async (...outputs: AgentOutput[]): Promise<unknown> => {
+      const invocation = await world.start({ session: 's' });
+      const runner = world.runner([
+        agent(async function* () {
+          yield* outputs;
+          return 'the result';
+        }),
+      ]);
+      await world.workOff(runner, invocation);
+      return world.messages(invocation);
+    };
+    const said = (role: string, content: unknown): AgentOutput => ({ kind: 'message', role, content });
+    expect(await messagesOf('te', 'xt')).toEqual([{ role: 'assistant', content: 'text' }]);
+    expect(await messagesOf('text', said('assistant', { a: 1 }))).toEqual([{ role: 'assistant', content: { a: 1 } }]);
+    expect(await messagesOf('text', said('tool', 'x'))).toEqual([
+      { role: 'tool', content: 'x' },
+      { role: 'assistant', content: 'text' },
+    ]);
+    expect(await messagesOf()).toEqual([{ role: 'assistant', content: 'the result' }]);
+    const many = await messagesOf(...Array.from({ length: 150 }, (_, i) => said('assistant', i)));
+    expect(many).toHaveLength(100);
+    const large = await messagesOf(...Array.from({ length: 5 }, (_, i) => said('assistant', `${i}`.repeat(20_000))));
+    expect(large).toHaveLength(3);
+  });
+
   test('that has ended, or that there is none of, is no work', async () => {
     const world = new World();
     const runner = world.runner([quiet(async () => {})]);
@@ -124,16 +163,14 @@ describe('a cancel', () => {
         await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       }),
     ]);
-    const invocation = await world.start();
+    const invocation = await world.start({ session: 's' });
     const work = runner.work(new TestJob(invocation));
     await comesTo(async () => (await world.text(invocation)) === 'begun');
     await world.wish(invocation, { do: 'cancel', reason: 'no more', at: 1 }, runner);
     expect(await work).toBe('done');
     expect(await endOf(world, invocation)).toEqual({ kind: 'cancelled', reason: 'no more' });
     // What was said until then is the session's.
-    expect(await world.store.outcome(invocation)).toMatchObject({
-      value: { messages: [{ role: 'assistant', content: 'begun' }] },
-    });
+    expect(await world.messages(invocation)).toEqual([{ role: 'assistant', content: 'begun' }]);
   });
 
   test('cuts off an agent that does not heed it, and nothing it yields later is heard', async () => {
