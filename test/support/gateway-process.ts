@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { httpOf } from './in-process.ts';
 import type { Http } from './in-process.ts';
 
-export interface GatewayProcess {
+export interface ServiceProcess {
   readonly port: number;
   readonly pid: number;
   readonly http: Http;
@@ -21,13 +21,23 @@ export interface GatewayProcess {
   kill(): Promise<void>;
 }
 
+export type GatewayProcess = ServiceProcess;
 export type ServiceMain = 'gateway' | 'standalone';
 
 /** A gateway as users run it, ready to serve, on a free port unless the environment names one. Gone at the end of the test. */
-export async function startGatewayProcess(
+export function startGatewayProcess(
   env: Record<string, string> = {},
   service: ServiceMain = 'gateway',
 ): Promise<GatewayProcess> {
+  return startProcess(service, env);
+}
+
+/** A worker as users run it, taking runs of the `REDIS_URL` that the environment must name. Gone at the end of the test. */
+export function startWorkerProcess(env: Record<string, string>): Promise<ServiceProcess> {
+  return startProcess('worker', env);
+}
+
+async function startProcess(service: ServiceMain | 'worker', env: Record<string, string>): Promise<ServiceProcess> {
   const main = fileURLToPath(new URL(`../../services/${service}/main.ts`, import.meta.url));
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [main], {
