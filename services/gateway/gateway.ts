@@ -7,6 +7,7 @@ import type { Config } from '../../shared/config/options.ts';
 import { openDoor, tokenAuthenticator } from '../../shared/domain/auth.ts';
 import { Nodes } from '../../shared/domain/nodes.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
+import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import { GatewayMetrics } from '../../shared/observe/metrics.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import { Answers } from './core/answers.ts';
@@ -91,6 +92,11 @@ export class Gateway implements Service {
     };
     this.#connections = new Connections(clock, config);
     this.#server = this.#createServer(parts.health);
+  }
+
+  /** Services in the same process show theirs there, too. */
+  get metrics(): MetricsPage {
+    return this.#broker.metrics;
   }
 
   async start(): Promise<void> {
