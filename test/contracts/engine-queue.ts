@@ -250,13 +250,14 @@ export function queuePromises(bench: () => Bench): void {
     await first.began('a', 'b');
     const [a, b] = [first.job('a'), first.job('b')];
     a.park();
-    const second = await Workbench.at(queue(), 2);
     const stopped = first.stop(30);
     await until(() => {
       passed(10);
       expect([a.lost.aborted, b.lost.aborted]).toEqual([true, true]);
     });
     await stopped;
+    expect(await counts()).toEqual({ waiting: 2, delayed: 0, running: 0 });
+    const second = await Workbench.at(queue(), 2);
     await until(() => expect(second.begun.toSorted()).toEqual(['a', 'b']));
     // Whatever the first one still says of them is not heard.
     first.end('a');

@@ -2,25 +2,24 @@ import { EventEmitter } from 'node:events';
 import type { Store } from './store.ts';
 import { callScript } from './scripts/script.ts';
 
-/**
- * What BullMQ's scripts leave out, in front of them. They do not say whether a job was added or was there already, nor
- * whether there was one to be removed; and of each job they tell a stream of events that nobody reads here, and that
- * would keep ten thousand entries.
- */
-const preludes: Record<string, string> = {
-  addPrioritizedJob: addPrelude('KEYS[2]'),
-  addDelayedJob: addPrelude('KEYS[2]'),
-  removeJob: "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end",
-};
-
-function addPrelude(meta: string): string {
-  return `
-redis.call('HSETNX', ${meta}, 'opts.maxLenEvents', '0')
+/** KEYS[2] is what BullMQ keeps about the queue, ARGV[1] begins with the prefix of its keys and the job's id. */
+const addPrelude = `
+redis.call('HSETNX', KEYS[2], 'opts.maxLenEvents', '0')
 do
   local job = cmsgpack.unpack(ARGV[1])
   if redis.call('EXISTS', job[1] .. job[2]) == 1 then return '' end
 end`;
-}
+
+/**
+ * What BullMQ's scripts leave out, in front of them. They do not say whether a job was added or was there already, nor
+ * whether there was one to remove. And they tell a stream of all that happens, which nobody reads here: it would grow to
+ * ten thousand entries.
+ */
+const preludes: Record<string, string> = {
+  addPrioritizedJob: addPrelude,
+  addDelayedJob: addPrelude,
+  removeJob: "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end",
+};
 
 /** The store could not be reached: BullMQ hands it on to whoever asked. */
 export class StoreAway extends Error {

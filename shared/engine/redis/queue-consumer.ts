@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { realClock } from '../../base/clock.ts';
-import { ok, type Result } from '../../base/errors.ts';
+import { fail, ok, type Result } from '../../base/errors.ts';
 import { shortId } from '../../base/ids.ts';
 import type { Consumer, HeldJob, Verdict } from '../engine.ts';
 import type { Faults } from '../faults.ts';
@@ -45,9 +45,9 @@ export class QueueConsumer implements Consumer {
 
   async start(): Promise<Result<void>> {
     const first = await this.#take();
-    if (!first.ok) {
+    if (!first.ok || this.#ended) {
       this.close();
-      return first;
+      return fail('unavailable');
     }
     this.#recovery = setInterval(() => void this.#parts.jobs.recover(), checkEveryMs);
     this.#loop = this.#run(first);
@@ -58,7 +58,7 @@ export class QueueConsumer implements Consumer {
     return (this.#stopped ??= this.#stop(deadlineMs));
   }
 
-  /** At once: what is held is lost, and comes back to somebody when its lease is over. */
+  /** At once, without a word to the store: what is held is lost, and comes back to somebody when its lease is over. */
   close(): void {
     this.#end();
     this.#renewals.stop();
