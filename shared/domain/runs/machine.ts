@@ -59,7 +59,7 @@ export function step(run: Run, command: Command): Result<Step> {
         : unchanged(run);
     case 'go on':
       return run.state === 'paused' && !run.pauseRequested
-        ? took({ ...run, state: 'running' }, { kind: 'resumed' })
+        ? took({ ...run, state: waits(run) ? 'waiting_approval' : 'running' }, { kind: 'resumed' })
         : unchanged(run);
     case 'ask':
       return ask(run, command.call);
@@ -127,34 +127,41 @@ function claim(run: Run, worker: string, at: number): Result<Step> {
   return run.state === 'paused' ? took(begun, { kind: 'resumed' }, started) : took(begun, started);
 }
 
+/** What is decided is not asked for: nobody could decide it again. */
 function ask(run: Run, call: PendingCall): Result<Step> {
+  if (Object.hasOwn(run.decisions, call.call)) return unchanged(run);
   const pending = run.pending.filter((one) => one.attempt === run.attempt && one.call !== call.call);
-  const asked = {
-    ...run,
-    state: 'waiting_approval' as const,
-    pending: [...pending, { ...call, attempt: run.attempt }],
-  };
+  // An agent may ask for one thing while it holds still in another.
+  const state = run.state === 'paused' ? run.state : 'waiting_approval';
+  const asked: Run = { ...run, state, pending: [...pending, { ...call, attempt: run.attempt }] };
   return took(asked, { kind: 'approval_required', ...call });
 }
 
 function takeDecision(run: Run, call: string): Result<Step> {
   const made = Object.hasOwn(run.decisions, call) ? run.decisions[call] : undefined;
   if (!made) return fail('not_found', 'the call is not decided');
-  const waits = run.pending.some((one) => one.attempt === run.attempt);
   const note = made.note === undefined ? {} : { note: made.note };
-  return took(
-    { ...run, state: waits ? run.state : 'running' },
-    { kind: made.decision === 'approve' ? 'approved' : 'rejected', call, ...note },
-  );
+  const state = run.state === 'waiting_approval' && !waits(run) ? 'running' : run.state;
+  return took({ ...run, state }, { kind: made.decision === 'approve' ? 'approved' : 'rejected', call, ...note });
 }
 
-/** Out of a worker's hands. What is to be paused needs no queue, and is paused now; everything else waits for the next. */
+function waits(run: Run): boolean {
+  return run.pending.some((one) => one.attempt === run.attempt);
+}
+
+/**
+ * Out of a worker's hands. What is to be paused needs no queue, and is paused now, unless it is cancelled as well: then
+ * the next worker ends it. Everything else waits for the next.
+ */
 function back(run: Run): Result<Step> {
   const { worker: _, ...free } = run;
   const freed = { ...free, fence: run.fence + 1 };
   const paused = run.state === 'paused';
-  if (run.pauseRequested) return paused ? took(freed) : took({ ...freed, state: 'paused' }, { kind: 'paused' });
-  const queued: Run = { ...freed, state: 'queued' };
+  if (run.pauseRequested && !run.cancel) {
+    return paused ? took(freed) : took({ ...freed, state: 'paused' }, { kind: 'paused' });
+  }
+  const { pauseRequested: _wish, ...rest } = freed;
+  const queued: Run = { ...rest, state: 'queued' };
   return paused ? took(queued, { kind: 'resumed' }, { kind: 'queued' }) : took(queued, { kind: 'queued' });
 }
 

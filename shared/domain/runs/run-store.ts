@@ -8,7 +8,7 @@ import { isOver, topicOf } from './run.ts';
 import type { Run } from './run.ts';
 
 /** A run that has ended can be looked up for so long. */
-const keptAfterEndMs = 24 * 60 * 60 * 1000;
+export const keptAfterEndMs = 24 * 60 * 60 * 1000;
 /** Of those that change one run at the same moment one wins; the others look again. */
 const tries = 20;
 
@@ -29,7 +29,7 @@ export interface Standing {
   readonly rev: number;
 }
 
-/** What the session gets from a run that ended: the messages of it, in order. */
+/** What the session gets from a run that ended, behind what the user said: the agent's messages, in order. */
 export interface Outcome {
   readonly messages: readonly { readonly role: string; readonly content: unknown }[];
 }
@@ -57,7 +57,7 @@ export class RunStore {
     if (!read.ok) return read;
     const found = standing(read.value[0]);
     const input = read.value[1];
-    // An ended run's is gone.
+    // An ended run's is gone, or soon will be.
     const asked = input ? (JSON.parse(input.value) as Asked) : { input: null };
     return found.ok ? ok({ ...found.value, asked }) : found;
   }
@@ -111,17 +111,22 @@ export class RunStore {
     return fail('busy', 'too many change this run at once');
   }
 
-  /** Of a run that ended: what its session has not got yet. */
-  async outcome(invocation: string): Promise<Result<Outcome | undefined>> {
-    const read = await this.#records.read(topicOf(invocation), [outcomeKey]);
+  /** Of a run that ended: what its session has not got yet. Nothing where it has, or where there is no session. */
+  async outcome(invocation: string): Promise<Result<(Outcome & { said: unknown }) | undefined>> {
+    const read = await this.#records.read(topicOf(invocation), [inputKey, outcomeKey]);
     if (!read.ok) return read;
-    const kept = read.value[0];
-    return ok(kept && (JSON.parse(kept.value) as Outcome));
+    const [input, kept] = read.value;
+    if (!input) return ok(undefined);
+    const asked = JSON.parse(input.value) as Asked;
+    const said = asked.said === undefined ? asked.input : asked.said;
+    // One that ended before anybody worked on it has nothing but this.
+    const { messages } = kept ? (JSON.parse(kept.value) as Outcome) : { messages: [] };
+    return ok({ said, messages });
   }
 
   /** The session has it. */
   forgetOutcome(invocation: string): Promise<Result<unknown>> {
-    return this.#records.commit(topicOf(invocation), { del: [outcomeKey] });
+    return this.#records.commit(topicOf(invocation), { del: [inputKey, outcomeKey] });
   }
 
   /** The run's events as appends of its topic. An event that is not plain data is refused, by name. */
@@ -143,13 +148,16 @@ export class RunStore {
     const append = this.appendsFor(run, events);
     if (!append.ok) return Promise.resolve(append);
     const record = { key: recordKey, value: JSON.stringify(run) };
+    const over = isOver(run);
+    // What was said belongs to the session: it stays, and the outcome with it, until the session has them.
+    const owed = over && run.session !== undefined;
     return this.#records.commit(topicOf(run.invocation), {
       expect: [{ key: recordKey, rev }],
       put: [
-        isOver(run) ? { ...record, ttlMs: keptAfterEndMs } : record,
-        ...(outcome ? [{ key: outcomeKey, value: JSON.stringify(outcome), ttlMs: keptAfterEndMs }] : []),
+        over ? { ...record, ttlMs: keptAfterEndMs } : record,
+        ...(owed && outcome ? [{ key: outcomeKey, value: JSON.stringify(outcome) }] : []),
       ],
-      ...(isOver(run) ? { del: [inputKey] } : {}),
+      ...(over && !owed ? { del: [inputKey] } : {}),
       append: [...said, ...append.value],
     });
   }
