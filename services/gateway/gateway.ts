@@ -4,8 +4,11 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { shortId } from '../../shared/base/ids.ts';
 import type { Service } from '../../shared/base/lifecycle.ts';
 import type { Config } from '../../shared/config/options.ts';
+import { Agents } from '../../shared/domain/agents.ts';
 import { openDoor, tokenAuthenticator } from '../../shared/domain/auth.ts';
 import { Nodes } from '../../shared/domain/nodes.ts';
+import { runParts } from '../../shared/domain/runs/parts.ts';
+import { Runs } from '../../shared/domain/runs/runs.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import { GatewayMetrics } from '../../shared/observe/metrics.ts';
@@ -17,11 +20,16 @@ import { drain } from './core/drain.ts';
 import type { Health, OwnHealth } from './core/health.ts';
 import { measured, requireIdentity } from './core/middleware.ts';
 import type { Middleware } from './core/middleware.ts';
+import { Notices } from './core/notices.ts';
+import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { dialects } from './dialects/list.ts';
 import { clusterRoutes } from './http/cluster.ts';
+import { dialectStreams } from './http/dialect-streams.ts';
 import { healthRoutes, ownHealth } from './http/health.ts';
 import { failed } from './http/reply.ts';
+import { runRoutes } from './http/runs.ts';
+import { sessionRoutes } from './http/sessions.ts';
 import { streamRoutes } from './http/sse.ts';
 import { topicRoutes } from './http/topics.ts';
 import { Hub } from './hub/hub.ts';
@@ -73,8 +81,11 @@ export class Gateway implements Service {
       const { connections, subscriptions, eventsPublished, eventsDelivered } = stats;
       return { node, startedAt, connections, subscriptions, eventsPublished, eventsDelivered };
     });
+    const agents = new Agents(engine.leases, clock);
+    const ofRuns = runParts({ engine, clock, config });
     const auth = config.auth === 'token' ? tokenAuthenticator(config.tokens) : openDoor;
     const middleware = [measured(metrics), requireIdentity, ...(parts.middleware ?? [])];
+    const named = log.with({ node });
     this.#broker = {
       node,
       version,
@@ -83,11 +94,16 @@ export class Gateway implements Service {
       engine,
       hub,
       nodes,
+      runs: new Runs({ ...ofRuns, engine, agents, clock, options: config }),
+      sessions: ofRuns.sessions,
+      agents,
       auth,
       metrics,
-      log: log.with({ node }),
+      log: named,
       middleware,
       answers: new Answers(),
+      notices: new Notices(hub, named),
+      turns: new Turns(),
       underWay: { operations: 0 },
     };
     this.#connections = new Connections(clock, config);
@@ -139,6 +155,9 @@ export class Gateway implements Service {
       http: [
         ...topicRoutes(door),
         ...streamRoutes(door),
+        ...runRoutes(door),
+        ...sessionRoutes(broker),
+        ...dialects.flatMap((dialect) => dialectStreams(door, dialect)),
         ...healthRoutes(broker, together?.(own) ?? own),
         ...clusterRoutes(broker),
       ],

@@ -1,13 +1,18 @@
 import type { Clock } from '../../../shared/base/clock.ts';
 import type { Config } from '../../../shared/config/options.ts';
+import type { Agents } from '../../../shared/domain/agents.ts';
 import type { Authenticator } from '../../../shared/domain/auth.ts';
 import type { Nodes } from '../../../shared/domain/nodes.ts';
+import type { Runs } from '../../../shared/domain/runs/runs.ts';
+import type { Sessions } from '../../../shared/domain/sessions/sessions.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
 import type { GatewayMetrics } from '../../../shared/observe/metrics.ts';
 import type { Log } from '../../../shared/observe/log.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Answers } from './answers.ts';
 import type { Middleware } from './middleware.ts';
+import type { Notices } from './notices.ts';
+import type { Turns } from './turns.ts';
 
 /** What the operations of one gateway work with. */
 export interface Broker {
@@ -18,11 +23,16 @@ export interface Broker {
   readonly engine: Engine;
   readonly hub: Hub;
   readonly nodes: Nodes;
+  readonly runs: Runs;
+  readonly sessions: Sessions;
+  readonly agents: Agents;
   readonly auth: Authenticator;
   readonly metrics: GatewayMetrics;
   readonly log: Log;
   readonly middleware: readonly Middleware[];
   readonly answers: Answers;
+  readonly notices: Notices;
+  readonly turns: Turns;
   /** Whoever asked: a drain lets them end. */
   readonly underWay: { operations: number };
 }

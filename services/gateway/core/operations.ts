@@ -2,13 +2,35 @@ import { fail } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Broker } from './broker.ts';
 import type { Caller } from './caller.ts';
+import { approve, cancel, pause, resume } from './operations/control.ts';
 import { history } from './operations/history.ts';
 import { metrics } from './operations/metrics.ts';
 import { publish } from './operations/publish.ts';
+import { attach, run } from './operations/run.ts';
+import { runs, status } from './operations/runs.ts';
+import { createSession, ensureSession, getSession, sessionMessages } from './operations/sessions.ts';
 import { subscribe, unsubscribe } from './operations/subscribe.ts';
 
-/** What a client can have done, whichever dialect or route it speaks. */
-export const operations = { publish, history, subscribe, unsubscribe, metrics } as const;
+/** What a client can have done, whichever dialect or route it speaks. Each that is a native request has its name. */
+export const operations = {
+  publish,
+  history,
+  subscribe,
+  unsubscribe,
+  run,
+  attach,
+  cancel,
+  status,
+  pause,
+  resume,
+  approve,
+  runs,
+  'session.create': createSession,
+  'session.ensure': ensureSession,
+  'session.get': getSession,
+  'session.messages': sessionMessages,
+  metrics,
+} as const;
 
 export type OperationName = keyof typeof operations;
 export type InputOf<N extends OperationName> = Parameters<(typeof operations)[N]>[2];

@@ -1,6 +1,7 @@
 import type { DroppedFrame } from '../../../shared/protocol/pushes.ts';
 import { eventFrameText } from '../../../shared/wire/event-frame.ts';
 import { encodeUtf8 } from '../../../shared/wire/utf8.ts';
+import { endsRun } from '../hub/endings.ts';
 import type { Entry, Event } from '../hub/entry.ts';
 import { nextFormatIndex } from '../hub/format.ts';
 import type { Format } from '../hub/format.ts';
@@ -53,8 +54,32 @@ export function idText(id: string | number): string {
   return `id: ${id}\n\n`;
 }
 
+const placeOf: IdOf = ({ epoch, seq }) => `id: ${epoch}:${seq}\n`;
+
 /** For streams of one topic: the place of the event in it. */
-export const byPosition: Format = new SseFormat('sse-position', ({ epoch, seq }) => `id: ${epoch}:${seq}\n`);
+export const byPosition: Format = new SseFormat('sse-position', placeOf);
+
+/** Knows the frame that ends a run again, when it is on its way. */
+export interface EndingFormat extends Format {
+  isLast(frame: Uint8Array): boolean;
+}
+
+/** For streams of one run: the same. */
+class RunFormat extends SseFormat implements EndingFormat {
+  readonly #last = new WeakSet<Uint8Array>();
+
+  override encode(entry: Entry): Uint8Array {
+    const frame = super.encode(entry);
+    if (entry.kind === 'event' && endsRun(entry.body)) this.#last.add(frame);
+    return frame;
+  }
+
+  isLast(frame: Uint8Array): boolean {
+    return this.#last.has(frame);
+  }
+}
+
+export const ofRun = new RunFormat('sse-run', placeOf);
 
 const byTime: Format = new SseFormat('sse-time', ({ ts }) => `id: ${ts}\n`);
 const bare: Format = new SseFormat('sse-bare', () => '');

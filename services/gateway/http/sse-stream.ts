@@ -109,4 +109,9 @@ export class SseStream implements Kept, StreamHandler, Caller {
   close(name: CloseName): void {
     this.#socket.close(closeCodes[name].code, closeCodes[name].says);
   }
+
+  /** All that was asked for has come. */
+  end(): void {
+    this.#socket.close(1000, 'the end');
+  }
 }

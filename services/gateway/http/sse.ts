@@ -67,23 +67,23 @@ async function streamOfMany(door: Door, request: Request): Promise<Reply | Strea
   );
 }
 
-function replyWith(stream: SseStream, greet: (subscriptions: readonly Subscribed[]) => string): StreamReply {
+export function replyWith(stream: SseStream, greet: (subscriptions: readonly Subscribed[]) => string): StreamReply {
   return { status: 200, headers, stream: (sink) => stream.open(sink, greet), unused: () => stream.gone() };
 }
 
 /** Who it is, while there is room for one more. */
-async function enter(door: Door, request: Request): Promise<Result<Caller>> {
+export async function enter(door: Door, request: Request): Promise<Result<Caller>> {
   if (door.draining()) return fail('busy', 'this node is shutting down; come back elsewhere');
   if (door.connections.size >= door.broker.config.maxConnections) return fail('busy', 'too many connections');
   return callerOf(door.broker, request);
 }
 
 /** A browser that comes back sends the header, and the address that it was given at first with it. */
-function lastEventId(request: Request): string {
+export function lastEventId(request: Request): string {
   return request.header('last-event-id') || (request.query.get('lastEventId') ?? '');
 }
 
-async function positionOf(
+export async function positionOf(
   door: Door,
   caller: Caller,
   request: Request,
@@ -104,7 +104,7 @@ async function positionOf(
 }
 
 /** A place to come back to before the first event came; and what is missing of that which was asked for. */
-function greetingAt({ topic, epoch = '', seq = 0, replay = 0, recovered }: Subscribed, asked?: Point): string {
+export function greetingAt({ topic, epoch = '', seq = 0, replay = 0, recovered }: Subscribed, asked?: Point): string {
   const start = seq - replay;
   const id = idText(`${epoch}:${start}`);
   if (!asked || recovered !== false) return id;
