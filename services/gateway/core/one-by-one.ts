@@ -1,7 +1,7 @@
-/** Work of one connection that has to happen in the order in which it was asked for, though each takes a while. */
+/** Work of one connection that has to happen in the order in which it was asked for, though each takes a while. What was taken is done, also when the connection is gone. */
 export class OneByOne {
   readonly #mostWaiting: number;
-  #waiting: Work[] = [];
+  readonly #waiting: Work[] = [];
   #busy = false;
 
   constructor(mostWaiting: number) {
@@ -14,11 +14,6 @@ export class OneByOne {
     this.#waiting.push(work);
     if (!this.#busy) this.#next();
     return true;
-  }
-
-  /** Nothing that waits is begun any more. */
-  forget(): void {
-    this.#waiting = [];
   }
 
   #next(): void {

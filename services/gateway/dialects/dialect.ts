@@ -1,4 +1,5 @@
-import type { Client, Conversation, Entrance } from '../core/client.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { Asker, Client, Conversation, Entrance } from '../core/client.ts';
 import type { Format } from '../hub/format.ts';
 
 /**
@@ -15,4 +16,21 @@ export interface Dialect {
   readonly formats: readonly Format[];
   /** It may speak first, and ask for operations. */
   open(client: Client, protocol: string, entrance: Entrance): Conversation;
+  /** What it has besides WebSockets. */
+  readonly streamed?: readonly Streamed[];
+}
+
+/** A POST that starts a run. The answer is what comes of it, as server-sent events, until the run has ended. */
+export interface Streamed {
+  readonly path: string;
+  /** How the run's events are written: in JSON, each a `data:` line. */
+  readonly format: Format;
+  /** `body` is what the JSON of the request says. `done` is called once; a failure is answered with its status. */
+  start(asker: Asker, entrance: Entrance, body: unknown, done: (begun: Result<Begun>) => void): void;
+}
+
+export interface Begun {
+  /** Goes out ahead of the events. */
+  readonly first: Uint8Array;
+  readonly attach: () => void;
 }

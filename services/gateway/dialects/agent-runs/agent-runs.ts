@@ -10,15 +10,17 @@ import { OneByOne } from '../../core/one-by-one.ts';
 import type { OutputOf } from '../../core/operations.ts';
 import type { Dialect } from '../dialect.ts';
 import { errorFrame, readFrame, startedFrame, statusFrame } from './frames.ts';
-import type { frames, RunBody } from './frames.ts';
+import type { frames, RunFrame } from './frames.ts';
 import { runsFormat } from './runs-format.ts';
 import { startRun } from './start.ts';
+import { streamedRun } from './streamed-run.ts';
 
 /** Runs of agents in one session, which the path names: any number at a time, each with its events. */
 export const agentRuns: Dialect = {
   name: 'agent-runs',
   paths: ['/api/v1/sessions/:session/run/ws'],
   formats: [runsFormat],
+  streamed: [streamedRun],
   choose: () => '',
   open: (client, _protocol, { params }) => new AgentRunsConversation(client, params['session'] ?? ''),
 };
@@ -55,10 +57,10 @@ class AgentRunsConversation implements Conversation {
   receive(bytes: Uint8Array, binary: boolean): void {
     const value = decode(bytes, binary);
     const frame = value.ok ? readFrame(value.value) : value;
+    if (frame.ok) this.#act(frame.value);
+    else this.#refuse(frame, value.ok ? meantBy(value.value) : undefined);
     if (!frame.ok && frame.code === 'bad_frame') this.#client.badFrame();
     else this.#client.goodFrame();
-    if (!frame.ok) this.#refuse(frame, value.ok ? meantBy(value.value) : undefined);
-    else this.#act(frame.value);
   }
 
   refuse(bytes: Uint8Array, binary: boolean, code: 'busy' | 'rate_limited'): void {
@@ -68,10 +70,6 @@ class AgentRunsConversation implements Conversation {
 
   /** There is no word for it: the connection ends, and its close code says why. */
   goaway(): void {}
-
-  closed(): void {
-    this.#starting.forget();
-  }
 
   #act(frame: Frame): void {
     const invocation = frame.type === 'run' ? undefined : frame.invocationId;
@@ -89,9 +87,9 @@ class AgentRunsConversation implements Conversation {
   }
 
   /** One after the other: the session has them in the order in which they were asked for. */
-  #run(body: RunBody): void {
+  #run(frame: RunFrame): void {
     const taken = this.#starting.ask((done) =>
-      startRun(this.#client, this.#session, body, (started) => {
+      startRun(this.#client, this.#session, frame, (started) => {
         if (started.ok) this.#begin(started.value);
         else this.#refuse(started);
         done();

@@ -6,22 +6,26 @@ import { encodeJson } from '../../../../shared/wire/json.ts';
 
 const part = z.object({ text: z.string() });
 const parts = z.array(part).refine((all) => all.some(({ text }) => /\S/.test(text)), 'nothing is said');
-const newMessage = z.object({ role: z.string().exactOptional(), parts });
-
-/** What starts a run, as a frame or as the body of a request. */
-export const runBody = z.object({ newMessage, agent: agentName.exactOptional() });
-export type RunBody = z.output<typeof runBody>;
+const newMessage = z.object({ parts });
 
 const ofRun = { sessionId: sessionId.exactOptional(), invocationId };
 
 /** What clients say. The id of the session stands in the path already; a frame may say it again, or leave it out. */
 export const frames = {
-  run: z.object({ type: z.literal('run'), sessionId: sessionId.exactOptional(), ...runBody.shape }),
+  run: z.object({
+    type: z.literal('run'),
+    sessionId: sessionId.exactOptional(),
+    newMessage,
+    agent: agentName.exactOptional(),
+  }),
   cancel: z.object({ type: z.literal('cancel'), ...ofRun }),
   status: z.object({ type: z.literal('status'), ...ofRun }),
   attach: z.object({ type: z.literal('attach'), ...ofRun }),
 } as const;
 export const readFrame = frameReader(frames);
+/** Over HTTP nothing else can be said, and a body needs no type. */
+export const readRun = frameReader({ run: frames.run });
+export type RunFrame = z.output<typeof frames.run>;
 
 export function startedFrame(invocation: string, session: string): Uint8Array {
   return encodeJson({ type: 'started', invocationId: invocation, sessionId: session });

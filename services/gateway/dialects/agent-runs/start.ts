@@ -1,17 +1,14 @@
 import type { Result } from '../../../../shared/base/errors.ts';
-import type { Client } from '../../core/client.ts';
+import type { Asker } from '../../core/client.ts';
 import type { OutputOf } from '../../core/operations.ts';
 import { inputOf } from '../../core/text-input.ts';
-import type { RunBody } from './frames.ts';
-
-/** Whoever asks for a run: over a WebSocket or with a request. */
-export type Asker = Pick<Client, 'perform' | 'settings'>;
+import type { RunFrame } from './frames.ts';
 
 /** A run of the message in the session, which is made where there is none of that id. */
 export function startRun(
   asker: Asker,
   session: string,
-  { newMessage, agent }: RunBody,
+  { newMessage, agent }: RunFrame,
   done: (started: Result<OutputOf<'run'>>) => void,
 ): void {
   const text = newMessage.parts.map((part) => part.text).join('');

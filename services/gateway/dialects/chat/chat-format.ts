@@ -46,7 +46,7 @@ function encodeEvent(event: RunEvent, run: Watched): Uint8Array | null {
       // Its end without a beginning would look like the end of the answer before it, which may be under way.
       return run.begun
         ? chatFrame('stream_end', session, '')
-        : errorFrame(session, `a message was cancelled before it was answered: ${event.reason}`);
+        : errorFrame(session, 'a message was cancelled before it was answered');
     case 'failed':
       return errorFrame(session, event.error.message);
     default:

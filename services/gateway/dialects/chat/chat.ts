@@ -22,16 +22,17 @@ export const chat: Dialect = {
   open: (client, _protocol, { query }) => new ChatConversation(client, query.get('sessionId') ?? ''),
 };
 
-/** Messages that wait until the ones before them have become runs. */
+/** Messages, and cancels of all, that wait until the messages before them have become runs. */
 const mostWaiting = 64;
 
-type Said = Extract<FrameOf<typeof frames>, { type: 'user_message' }>;
+type Frame = FrameOf<typeof frames>;
+type Said = Extract<Frame, { type: 'user_message' }>;
 
 class ChatConversation implements Conversation {
   readonly #client: Client;
   readonly #session: string;
   readonly #runs: SessionRuns;
-  readonly #saying = new OneByOne(mostWaiting);
+  readonly #order = new OneByOne(mostWaiting);
   #greeted = false;
   /** The session is there, and is this client's. */
   #joined = false;
@@ -63,13 +64,10 @@ class ChatConversation implements Conversation {
   receive(bytes: Uint8Array, binary: boolean): void {
     const value = binary ? fail('bad_frame', 'frames are text here') : decodeJson(bytes);
     const frame = value.ok ? readFrame(value.value) : value;
+    if (frame.ok) this.#act(frame.value);
+    else this.#refuse(frame);
     if (!frame.ok && frame.code === 'bad_frame') this.#client.badFrame();
     else this.#client.goodFrame();
-    if (!frame.ok) this.#refuse(frame);
-    else if (frame.value.sessionId !== undefined && frame.value.sessionId !== this.#session) {
-      this.#refuse(fail('forbidden', 'this connection is of another session; come in by /ws?sessionId= for that one'));
-    } else if (frame.value.type === 'user_message') this.#say(frame.value);
-    else this.#cancel(frame.value.invocationId);
   }
 
   refuse(_bytes: Uint8Array, _binary: boolean, code: 'busy' | 'rate_limited'): void {
@@ -80,42 +78,57 @@ class ChatConversation implements Conversation {
   goaway(): void {}
 
   closed(): void {
-    this.#saying.forget();
     this.#runs.stop();
+  }
+
+  #act(frame: Frame): void {
+    if (frame.sessionId !== undefined && frame.sessionId !== this.#session) {
+      this.#refuse(fail('forbidden', 'this connection is of another session; come in by /ws?sessionId= for that one'));
+    } else if (frame.type === 'user_message') {
+      this.#say(frame);
+    } else {
+      this.#cancel(frame.invocationId);
+    }
   }
 
   /** One after the other: an answer to the second message knows the first. */
   #say({ content, thread }: Said): void {
     const { chatAgent } = this.#client.settings;
     const where = { session: this.#session, ...(thread === undefined ? {} : { thread }) };
-    const taken = this.#saying.ask((done) =>
+    this.#inOrder((done) =>
       this.#join((joined) => {
-        if (!joined.ok) {
-          this.#refuse(joined);
-          done();
-          return;
-        }
+        if (!joined.ok) return done(joined);
         this.#client.perform('run', { agent: chatAgent, ...inputOf(content), ...where }, (started) => {
           if (started.ok) this.#runs.follow(started.value);
-          else this.#refuse(started);
-          done();
+          done(started);
         });
       }),
     );
-    if (!taken) this.#refuse(fail('busy'));
   }
 
   /** Without an id: whatever is being answered or waits for it, as somebody means who presses "stop". */
   #cancel(invocation: string | undefined): void {
-    const cancel = (id: string): void =>
-      this.#client.perform('cancel', { invocation: id }, (cancelled) => this.#told(cancelled));
-    // One that ended meanwhile needs no stopping any more.
-    const cancelOpen = (id: string): void =>
+    const cancel = (id: string, goneIsFine: boolean): void =>
       this.#client.perform('cancel', { invocation: id }, (cancelled) => {
-        if (!cancelled.ok && cancelled.code !== 'conflict') this.#refuse(cancelled);
+        if (!cancelled.ok && !(goneIsFine && cancelled.code === 'conflict')) this.#refuse(cancelled);
       });
-    if (invocation === undefined) this.#runs.eachOpen(cancelOpen, (failed) => this.#refuse(failed));
-    else this.#runs.ifOfSession(invocation, cancel, (failed) => this.#refuse(failed));
+    if (invocation === undefined) this.#inOrder((done) => this.#runs.eachOpen((open) => cancel(open, true), done));
+    else
+      this.#runs.ifOfSession(
+        invocation,
+        (run) => cancel(run, false),
+        (failed) => this.#refuse(failed),
+      );
+  }
+
+  #inOrder(work: (done: (result: Result<unknown>) => void) => void): void {
+    const taken = this.#order.ask((next) =>
+      work((result) => {
+        this.#told(result);
+        next();
+      }),
+    );
+    if (!taken) this.#refuse(fail('busy'));
   }
 
   /** Makes sure that the session is there, and this client's. */

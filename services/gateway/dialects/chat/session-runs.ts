@@ -1,4 +1,4 @@
-import type { Failure } from '../../../../shared/base/errors.ts';
+import type { Failure, Result } from '../../../../shared/base/errors.ts';
 import { fail } from '../../../../shared/base/errors.ts';
 import { isMap } from '../../../../shared/protocol/common.ts';
 import { runEnds } from '../../../../shared/protocol/run-events.ts';
@@ -22,6 +22,7 @@ export class SessionRuns {
   readonly #session: string;
   readonly #known = new Set<string>();
   readonly #ended: string[] = [];
+  #listening = false;
   #watching = false;
   #stopped = false;
 
@@ -30,17 +31,25 @@ export class SessionRuns {
     this.#session = session;
   }
 
-  /** Hears of runs first and lists them then, so that none begins unseen in between. */
+  /** Hears of runs first and lists them then, so that none begins unseen in between. Where the store is away, the next message tries again. */
   watch(): void {
     if (this.#watching) return;
     this.#watching = true;
+    const listed = (result: Result<unknown>): void => {
+      if (!result.ok) this.#watching = false;
+    };
+    const list = (): void => this.eachOpen((invocation) => this.#attach(invocation), listed);
+    if (this.#listening) {
+      list();
+      return;
+    }
     this.#client.listen(
       `session.${this.#session}.runs`,
       (data) => this.#heard(data),
       (listening) => {
-        // The store is away: the next message tries again.
-        this.#watching = listening.ok;
-        if (listening.ok) this.eachOpen((invocation) => this.#attach(invocation));
+        this.#listening = listening.ok;
+        if (listening.ok) list();
+        else listed(listening);
       },
     );
   }
@@ -53,14 +62,15 @@ export class SessionRuns {
     attach();
   }
 
-  /** Those that have not ended. They are the newest, since one follows the other: a page without any is the last one to look at. */
-  eachOpen(act: Act, refuse: Refuse = () => {}, cursor?: string): void {
+  /** Those that have not ended. They are among the newest, since one follows the other: behind a page without any nobody looks. */
+  eachOpen(act: Act, done: (listed: Result<unknown>) => void, cursor?: string): void {
     const page = { session: this.#session, limit: pageOfRuns, ...(cursor === undefined ? {} : { cursor }) };
     this.#client.perform('runs', page, (listed) => {
-      if (!listed.ok) return refuse(listed);
+      if (!listed.ok) return done(listed);
       const open = listed.value.invocations.filter(({ state }) => !runEnds.has(state));
       for (const { invocation } of open) act(invocation);
-      if (open.length > 0 && listed.value.cursor !== undefined) this.eachOpen(act, refuse, listed.value.cursor);
+      if (open.length === 0 || listed.value.cursor === undefined) done(listed);
+      else this.eachOpen(act, done, listed.value.cursor);
     });
   }
 
@@ -91,6 +101,7 @@ export class SessionRuns {
     if (this.#known.has(invocation)) return;
     this.#client.perform('attach', { invocation }, (attached) => {
       if (attached.ok) this.follow(attached.value);
+      else this.#watching = false;
     });
   }
 
