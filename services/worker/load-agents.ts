@@ -99,6 +99,8 @@ function kindOf(value: unknown): string {
   return value === null ? 'null' : `a ${typeof value}`;
 }
 
+/** Where a module is missing, Node says who wanted it: worth knowing, unless it was us. */
 function describe(thrown: unknown): string {
-  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  return `${thrown.name}: ${thrown.message.replace(` imported from ${import.meta.filename}`, '')}`;
 }

@@ -67,8 +67,10 @@ test('every fault of every module is named, and the module with it', async () =>
     'AGENTWIRE_AGENTS: ./bare.mjs: the default export has a description that is missing, not a string',
     'AGENTWIRE_AGENTS: ./bare.mjs: the default export has a run that is missing, not a function',
     "AGENTWIRE_AGENTS: ./name.mjs: the default export's [1] has a name that is not 1 to 64 of A-Z a-z 0-9 _ -",
-    expect.stringMatching(/^AGENTWIRE_AGENTS: \.\/none\.mjs: cannot be loaded: /),
-    expect.stringMatching(/^AGENTWIRE_AGENTS: no-such-package: cannot be loaded: /),
+    expect.stringMatching(
+      /^AGENTWIRE_AGENTS: \.\/none\.mjs: cannot be loaded: Error: Cannot find module '.*none\.mjs'$/,
+    ),
+    "AGENTWIRE_AGENTS: no-such-package: cannot be loaded: Error: Cannot find package 'no-such-package'",
   ]);
 });
 

@@ -92,25 +92,26 @@ describe('the process of the worker', () => {
 
   it('lets what it works on end, and is not ready meanwhile', async () => {
     const gateway = await startGatewayProcess({ REDIS_URL: redis.url });
-    const worker = await startWorkerProcess({ REDIS_URL: redis.url, AGENTWIRE_DRAIN_MS: '20000' });
-    const invocation = await start(gateway.http, 'countdown', { from: 5, intervalMs: 200 });
+    const worker = await startWorkerProcess({ REDIS_URL: redis.url, AGENTWIRE_DRAIN_MS: '600000' });
+    const invocation = await start(gateway.http, 'countdown', { from: 2, intervalMs: 3_600_000 });
     await comesTo(gateway.http, invocation, 'running');
     worker.signal('SIGTERM');
     while ((await worker.http('GET', '/readyz')).status === 200);
     expect((await worker.http('GET', '/readyz')).json()).toMatchObject({ status: 'draining' });
-    expect(await comesTo(gateway.http, invocation, 'completed')).toMatchObject({ attempt: 1 });
+    await gateway.http('POST', `/v1/runs/${invocation}/cancel`, {});
+    expect(await comesTo(gateway.http, invocation, 'cancelled')).toMatchObject({ attempt: 1 });
     expect(await worker.exited).toBe(0);
   });
 
   it('hands back what does not end in time, and another one begins it again', async () => {
     const gateway = await startGatewayProcess({ REDIS_URL: redis.url });
     const worker = await startWorkerProcess({ REDIS_URL: redis.url, AGENTWIRE_DRAIN_MS: '100' });
-    const invocation = await start(gateway.http, 'countdown', { from: 2, intervalMs: 2000 });
+    const invocation = await start(gateway.http, 'countdown', { from: 2, intervalMs: 3_600_000 });
     await comesTo(gateway.http, invocation, 'running');
     expect(await worker.stop()).toBe(0);
     await comesTo(gateway.http, invocation, 'queued');
     await startWorkerProcess({ REDIS_URL: redis.url });
-    expect(await comesTo(gateway.http, invocation, 'completed')).toMatchObject({ attempt: 2 });
+    expect(await comesTo(gateway.http, invocation, 'running')).toMatchObject({ attempt: 2 });
   });
 });
 
