@@ -86,8 +86,14 @@ async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Resul
 
 /** What another subscription covers is not replayed, so the run's last event may have gone by before it was looked for. */
 async function endIfOver(hub: Hub, subscriber: Subscriber, topic: string): Promise<void> {
+  if (!subscriber.attached?.has(topic)) return;
   const read = await hub.log.read(topic, { limit: 1, reverse: true });
-  const last = read.ok ? read.value.events[0] : undefined;
+  if (!read.ok) {
+    hub.clock.later(retryMs, () => void endIfOver(hub, subscriber, topic));
+    return;
+  }
+  const last = read.value.events[0];
+  // One that this node has yet to give out ends it by itself.
   const gone = last && endsRun(last.body) && last.seq <= (hub.tails.get(topic)?.sentSeq ?? 0);
   if (gone) hub.endings.end(subscriber, topic);
 }

@@ -44,8 +44,7 @@ export async function plan(hub: Hub, asks: readonly Ask[]): Promise<Result<Plan>
     // What matching topics had between the list of them and now is looked up in the ring: it must still reach back there.
     if (hub.ring.tail > place) continue;
     // A new numbering that the node has not followed yet: the next round does.
-    if (answer.value.heads.some(({ topic, epoch }) => epoch !== '' && hub.tails.get(topic)?.sentEpoch !== epoch))
-      continue;
+    if (answer.value.heads.some((head) => unfollowed(hub, head))) continue;
     const heads = new Map<string, TopicHead>();
     let next = 0;
     const starts = asks.map(({ since }, i) => {
@@ -60,6 +59,12 @@ export async function plan(hub: Hub, asks: readonly Ask[]): Promise<Result<Plan>
     return ok({ time: answer.value.time, place, heads, starts });
   }
   return fail('unavailable', 'more is being published than the replay of a pattern can be joined to; try again');
+}
+
+/** One without an event, as a failover may leave it, there is nothing to follow of: no round would ever change that. */
+function unfollowed(hub: Hub, { topic, epoch, seq }: TopicHead): boolean {
+  const tail = hub.tails.get(topic);
+  return epoch !== '' && tail?.sentEpoch !== epoch && (seq > 0 || (tail !== undefined && tail.sentSeq > 0));
 }
 
 /** The topics that each ask is about: itself, or those with something kept that the pattern matches. */

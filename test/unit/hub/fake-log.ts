@@ -1,5 +1,6 @@
 import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
+import { endsRun } from '../../../services/gateway/hub/endings.ts';
 import type { LiveBatch, LogEvent, LogListener, TopicHead, TopicLog } from '../../../shared/engine/engine.ts';
 
 interface Kept {
@@ -101,6 +102,12 @@ export class FakeLog implements TopicLog {
     return this.#questions.length;
   }
 
+  /** The topic is sealed: of an ended run. */
+  hasEnded(topic: string): boolean {
+    const last = this.topics.get(topic)?.events.at(-1);
+    return last !== undefined && endsRun(last.body);
+  }
+
   // --- the log ---
 
   append(): never {
@@ -113,11 +120,12 @@ export class FakeLog implements TopicLog {
 
   read(
     topic: string,
-    range: { after?: number; limit: number },
+    range: { after?: number; limit: number; reverse?: boolean },
   ): Promise<Result<{ head: TopicHead; events: LogEvent[] }>> {
     return this.#ask(() => {
       const kept = this.topics.get(topic);
-      const events = (kept?.events ?? []).filter((event) => event.seq > (range.after ?? 0)).slice(0, range.limit);
+      const after = (kept?.events ?? []).filter((event) => event.seq > (range.after ?? 0));
+      const events = (range.reverse ? after.toReversed() : after).slice(0, range.limit);
       return { head: this.#head(topic), events: events.map((event) => ({ ...event, epoch: kept!.epoch })) };
     });
   }

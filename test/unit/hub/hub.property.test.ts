@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { matches } from '../../../shared/topics/match.ts';
 import { losses, often, play, renumberings, topics } from './steps.ts';
 import type { Step } from './steps.ts';
-import { eventsOf, expectOnceInOrder } from './world.ts';
+import { endOf, eventsOf, expectOnceInOrder } from './world.ts';
 import type { Client, World } from './world.ts';
 
 /**
@@ -15,6 +15,7 @@ function expectComplete(world: World, who: Client, allowGaps: boolean): void {
     // Where each subscription that covers the topic began; what was owed to one that was left is owed no more.
     const begun = new Map<string, number>();
     let byNameOnly = true;
+    let fromFirst = false;
     const had = new Set<number>();
     for (const push of who.pushes) {
       for (const { topic: name, seq, replay } of push.answer ?? []) {
@@ -26,25 +27,62 @@ function expectComplete(world: World, who: Client, allowGaps: boolean): void {
         byNameOnly &&= seq !== undefined;
         begun.set(name, (seq === undefined ? (push.heads![topic] ?? 0) : seq - (replay ?? 0)) + 1);
       }
-      for (const name of push.unsubscribed ?? []) begun.delete(name);
+      if (push.attached?.topic === topic && !begun.has(topic)) {
+        const { after, covered } = push.attached;
+        if (begun.size === 0) {
+          had.clear();
+          byNameOnly = true;
+        }
+        byNameOnly &&= !covered;
+        // What a log that forgets has kept until it is made shows only with the first that comes.
+        fromFirst = !covered && after === undefined && allowGaps;
+        begun.set(attachment, covered || fromFirst ? Number.POSITIVE_INFINITY : (after ?? 0) + 1);
+      }
+      for (const name of push.unsubscribed ?? []) {
+        begun.delete(name);
+        if (name === topic) begun.delete(attachment);
+      }
       if (push.topic !== topic) continue;
+      const first = push.from ?? push.seq ?? 0;
+      if (fromFirst && begun.has(attachment) && first > 0) begun.set(attachment, first);
+      if (first > 0) fromFirst = false;
       if (push.seq) had.add(push.seq);
       if (push.from && !allowGaps) expect.fail(`given up without need: ${JSON.stringify(push)}`);
       for (let seq = push.from ?? 1; seq <= (push.to ?? 0); seq += 1) had.add(seq);
+      if (!endOf(push)) continue;
+      expectAll(had, Math.min(...begun.values()), push.seq!, topic);
+      // Another subscription may have begun later, and so owe less than there came.
+      if (begun.delete(attachment)) byNameOnly = false;
     }
     if (begun.size === 0) continue;
     const from = Math.min(...begun.values());
-    const last = world.log.topics.get(topic)?.seq ?? 0;
-    for (let seq = from; seq <= last; seq += 1)
-      expect(had.has(seq), `${topic} lacks ${seq} of ${from}..${last}`).toBe(true);
+    expectAll(had, from, world.log.topics.get(topic)?.seq ?? 0, topic);
     if (byNameOnly) expect(Math.min(from, ...had), `${topic}: older than asked for`).toBe(from);
+  }
+}
+
+/** No name of a topic. */
+const attachment = '@';
+
+function expectAll(had: ReadonlySet<number>, from: number, last: number, topic: string): void {
+  for (let seq = from; seq <= last; seq += 1)
+    expect(had.has(seq), `${topic} lacks ${seq} of ${from}..${last}`).toBe(true);
+}
+
+/** An attachment lasts as long as its run, and leaves nothing behind. */
+function expectDetached(world: World, who: Client): void {
+  const { subscriber } = who;
+  expect(subscriber.owed, 'all that was promised is made').toBeUndefined();
+  for (const topic of subscriber.attached ?? []) {
+    expect(world.log.hasEnded(topic), `${topic} has ended`).toBe(false);
+    expect(subscriber.subscriptions.has(topic)).toBe(true);
   }
 }
 
 /** What a client has of the numbering that the log is in, is what the log has. */
 function expectTrue(world: World, who: Client): void {
   // What it had before it left a topic for a while, nobody may remember.
-  const since = who.pushes.findLastIndex((push) => push.unsubscribed !== undefined);
+  const since = who.pushes.findLastIndex((push) => push.unsubscribed !== undefined || endOf(push));
   for (const push of who.pushes.slice(since + 1)) {
     const kept = world.log.topics.get(push.topic);
     if (!push.seq || !kept || kept.epoch !== push.epoch || !world.hub.matches(who.subscriber, push.topic)) continue;
@@ -63,7 +101,9 @@ test('every event once and in order, nothing missing, while live events are lost
       const world = await play(list, { maxLag: 1000, ringEntries: 48 });
       for (const who of world.clients) {
         expectOnceInOrder(who);
-        if (!who.subscriber.closed) expectComplete(world, who, false);
+        if (who.subscriber.closed) continue;
+        expectComplete(world, who, false);
+        expectDetached(world, who);
       }
       expect(world.stats.behindConnections, 'everyone is live again').toBe(0);
       expect(world.log.renumbered, 'nothing was lost that would need a new numbering').toBe(0);
@@ -78,7 +118,9 @@ test('a small ring, a small lag and a log that forgets: what is missing is annou
       const world = await play(list, { maxLag: 3, ringEntries: 48, keep: 10 });
       for (const who of world.clients) {
         expectOnceInOrder(who);
-        if (!who.subscriber.closed) expectComplete(world, who, true);
+        if (who.subscriber.closed) continue;
+        expectComplete(world, who, true);
+        expectDetached(world, who);
       }
     }),
     { numRuns: runs },
@@ -94,11 +136,12 @@ test('a numbering that is lost or rewound is announced before anything of the ne
         expectTrue(world, who);
       }
       // After all that, the node is well again: the next event of each topic reaches everyone who wants it.
-      for (const name of topics) world.log.publish(name, ['{"data":"last"}']);
+      const going = topics.filter((name) => !world.log.hasEnded(name));
+      for (const name of going) world.log.publish(name, ['{"data":"last"}']);
       await world.rest();
       for (const who of world.clients) {
         if (who.subscriber.closed) continue;
-        for (const name of topics) {
+        for (const name of going) {
           const wants = [...who.subscriber.subscriptions.keys()].some((held) => matches(held, name));
           const got = eventsOf(who, name).filter((push) => push.body === '{"data":"last"}').length;
           expect(got, `${name}: the last event`).toBe(wants ? 1 : 0);

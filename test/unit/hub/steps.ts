@@ -4,8 +4,9 @@ import type { Since } from '../../../services/gateway/hub/since.ts';
 import { eventsOf, World } from './world.ts';
 import type { Client } from './world.ts';
 
-export const topics = ['a.b', 'a.c', 'x'];
-const names = [...topics, 'a.*', '#', '*.b'];
+const runs = ['run.r', 'run.s'];
+export const topics = ['a.b', 'a.c', 'x', ...runs];
+const names = [...topics, 'a.*', '#', '*.b', 'run.*'];
 
 export type Step =
   | { do: 'publish'; topic: string; count: number; ephemeral: boolean }
@@ -13,6 +14,8 @@ export type Step =
   | { do: 'loseLive'; said: boolean }
   | { do: 'subscribe'; client: number; names: string[]; since: 'latest' | 'earliest' | 'position' | 'time' }
   | { do: 'unsubscribe'; client: number; name: string }
+  | { do: 'attach'; client: number; run: string; from: 'start' | 'last' | 'later' }
+  | { do: 'end'; run: string; how: string }
   | { do: 'stopReading' | 'startReading' | 'disconnect'; client: number }
   | { do: 'read'; client: number; frames: number }
   | { do: 'turn' | 'second' | 'connect' | 'hear' }
@@ -52,6 +55,23 @@ export const often: fc.WeightedArbitrary<Step>[] = [
       do: fc.constant('unsubscribe'),
       client,
       name: fc.constantFrom(...names),
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('attach'),
+      client,
+      run: fc.constantFrom(...runs),
+      from: fc.constantFrom('start', 'start', 'last', 'later'),
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('end'),
+      run: fc.constantFrom(...runs),
+      how: fc.constantFrom('completed', 'cancelled', 'failed'),
     }) as fc.Arbitrary<Step>,
   },
   {
@@ -96,10 +116,17 @@ function sinceOf(world: World, who: Client, step: { names: string[]; since: stri
   return { seq: last?.seq ?? 0, epoch: last?.epoch ?? '' };
 }
 
+function afterOf(world: World, who: Client, step: { run: string; from: string }): number | undefined {
+  if (step.from === 'start') return undefined;
+  const head = world.log.topics.get(step.run)?.seq ?? 0;
+  return step.from === 'last' ? Math.min(head, eventsOf(who, step.run).at(-1)?.seq ?? 0) : Math.floor(head / 2);
+}
+
 async function perform(world: World, step: Step): Promise<void> {
   const who = 'client' in step ? world.clients[step.client % world.clients.length]! : world.clients[0]!;
   switch (step.do) {
     case 'publish': {
+      if (world.log.hasEnded(step.topic)) break;
       const made = Array.from({ length: step.count }, () => `{"data":${(bodies += 1)}}`);
       world.log.publish(step.topic, made, step.ephemeral);
       break;
@@ -125,6 +152,14 @@ async function perform(world: World, step: Step): Promise<void> {
       break;
     case 'unsubscribe':
       if (who.pending === 0 && !who.subscriber.closed) world.unsubscribe(who, step.name);
+      break;
+    case 'attach':
+      // Not while a subscribe before it is under way: the core sees to that, too.
+      if (who.pending === 0 && !who.subscriber.closed) world.attach(who, step.run, afterOf(world, who, step));
+      break;
+    case 'end':
+      if (world.log.hasEnded(step.run)) break;
+      world.log.publish(step.run, [`{"data":{"kind":"${step.how}","n":${(bodies += 1)}}}`]);
       break;
     case 'stopReading':
       who.socket.reading = false;

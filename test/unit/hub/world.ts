@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
 import { matches } from '../../../shared/topics/match.ts';
+import { attach, attached } from '../../../services/gateway/hub/attaching.ts';
+import { endsRun } from '../../../services/gateway/hub/endings.ts';
 import type { Entry } from '../../../services/gateway/hub/entry.ts';
 import { Hub } from '../../../services/gateway/hub/hub.ts';
 import type { Since } from '../../../services/gateway/hub/since.ts';
@@ -34,6 +36,18 @@ export interface Pushed {
   /** What the log held when the answer was made. */
   heads?: Record<string, number>;
   unsubscribed?: string[];
+  /** Of those unsubscribed from, or covered by them: attachments that were promised and not made yet. */
+  owed?: string[];
+  attached?: Attached;
+}
+
+/** An attachment, as it was when it was asked for. */
+export interface Attached {
+  topic: string;
+  /** Where it is left out, from the first that is kept. */
+  after?: number;
+  /** Another subscription brought the topic already. */
+  covered: boolean;
 }
 
 /** A client, and what it was told in which order. The answers stand between the events, as on a wire. */
@@ -110,21 +124,33 @@ export class World {
 
   subscribe(client: Client, asks: { topic: string; since: Since }[]): Promise<void> {
     client.pending += 1;
-    return prepare(this.hub, client.subscriber, asks).then((prepared) => {
+    const promised = attached(this.hub, client.subscriber);
+    return promised.then(async (made) => {
+      const prepared = made.ok ? await prepare(this.hub, client.subscriber, asks) : made;
       client.pending -= 1;
       if (!prepared.ok || client.subscriber.closed) return;
       const answer = prepared.value.attach();
       for (const { topic } of asks) client.held.add(topic);
       const heads = Object.fromEntries([...this.log.topics].map(([topic, kept]) => [topic, kept.seq]));
-      this.hub.send(client.subscriber, encoder.encode(JSON.stringify({ topic: '', answer, heads })));
+      this.#tell(client, { topic: '', answer, heads });
       prepared.value.begin();
     });
   }
 
+  /** Nothing for one that it follows already. */
+  attach(client: Client, topic: string, after: number | undefined): void {
+    const { subscriber } = client;
+    if (subscriber.subscriptions.has(topic) || subscriber.owed?.attachments.has(topic)) return;
+    const from = after === undefined ? {} : { after };
+    this.#tell(client, { topic: '', attached: { topic, ...from, covered: this.hub.matches(subscriber, topic) } });
+    attach(this.hub, subscriber, { topic, after, over: this.log.hasEnded(topic) });
+  }
+
   unsubscribe(client: Client, topic: string): void {
-    if (!client.held.delete(topic)) return;
+    const owed = [...(client.subscriber.owed?.attachments.keys() ?? [])];
+    if (!client.held.delete(topic) && !client.subscriber.subscriptions.has(topic) && !owed.includes(topic)) return;
     unsubscribe(this.hub, client.subscriber, [topic]);
-    this.hub.send(client.subscriber, encoder.encode(JSON.stringify({ topic: '', unsubscribed: [topic] })));
+    this.#tell(client, { topic: '', unsubscribed: [topic], owed });
   }
 
   /** The end of a turn: gathered messages are written, deferred work runs, promises settle. */
@@ -144,7 +170,8 @@ export class World {
   async rest(): Promise<void> {
     this.log.away = false;
     this.log.hear();
-    for (let quiet = 0; quiet < 6;) {
+    for (let quiet = 0, rounds = 0; quiet < 6; rounds += 1) {
+      if (rounds > 10_000) throw new Error('the world does not come to rest');
       const before = this.#marks();
       for (const client of this.clients) client.socket.read();
       this.log.deliver(Number.POSITIVE_INFINITY);
@@ -153,11 +180,16 @@ export class World {
       if (this.log.asked === 0) this.clock.advance(1100);
       await this.turn();
       const behind = this.clients.some(
-        ({ pending, subscriber }) => pending > 0 || (subscriber.cursor && !subscriber.closed),
+        ({ pending, subscriber }) => pending > 0 || (!subscriber.closed && (subscriber.cursor ?? subscriber.owed)),
       );
       const busy = behind || [...this.hub.tails.all()].some((tail) => tail.state === 'reading');
       quiet = this.#marks() === before && !busy ? quiet + 1 : 0;
     }
+  }
+
+  /** Stands between the events, as an answer on a wire. */
+  #tell(client: Client, push: Pushed): void {
+    this.hub.send(client.subscriber, encoder.encode(JSON.stringify(push)));
   }
 
   #encode(entry: Entry): Uint8Array {
@@ -179,9 +211,15 @@ export function eventsOf(client: Client, topic: string): Pushed[] {
   return client.pushes.filter((push) => push.topic === topic && push.seq !== undefined && push.seq > 0);
 }
 
+export function endOf(push: Pushed): boolean {
+  return push.body !== undefined && endsRun(push.body);
+}
+
 export function expectOnceInOrder(client: Client): void {
   const last = new Map<string, { epoch: string; seq: number }>();
   let held: string[] = [];
+  const runs = new Set<string>();
+  const follows = (topic: string): boolean => runs.has(topic) || held.some((name) => matches(name, topic));
   const ephemeral = new Set<string>();
   for (const push of client.pushes) {
     if (push.seq === 0) {
@@ -189,10 +227,17 @@ export function expectOnceInOrder(client: Client): void {
       ephemeral.add(push.body!);
     }
     if (push.answer) held.push(...push.answer.map(({ topic }) => topic));
+    if (push.attached) runs.add(push.attached.topic);
     if (push.unsubscribed) {
       held = held.filter((name) => !push.unsubscribed!.includes(name));
+      for (const name of push.unsubscribed) runs.delete(name);
+      // Its end may have come by what it is left without, and comes again when it is made.
+      for (const topic of push.owed ?? []) if (!push.unsubscribed.includes(topic)) runs.add(topic);
       // Who unsubscribes and comes back may ask for what it had: a new beginning for the topics that it no longer covers.
-      for (const topic of last.keys()) if (!held.some((name) => matches(name, topic))) last.delete(topic);
+      for (const topic of last.keys()) {
+        const covered = held.some((name) => matches(name, topic));
+        if (!covered && (!runs.has(topic) || push.owed?.includes(topic))) last.delete(topic);
+      }
     }
     if (push.renumbered !== undefined) last.delete(push.topic);
     if (push.from !== undefined) {
@@ -205,10 +250,11 @@ export function expectOnceInOrder(client: Client): void {
       expect(push.epoch, `another numbering without a notice: ${JSON.stringify(push)}`).toBe(known.epoch);
       expect(push.seq, `repeated or out of order: ${JSON.stringify(push)}`).toBeGreaterThan(known.seq);
     }
-    expect(
-      held.some((name) => matches(name, push.topic)),
-      `not subscribed: ${JSON.stringify(push)}`,
-    ).toBe(true);
+    expect(follows(push.topic), `not subscribed: ${JSON.stringify(push)}`).toBe(true);
     last.set(push.topic, { epoch: push.epoch!, seq: push.seq });
+    if (!endOf(push)) continue;
+    runs.delete(push.topic);
+    // Attached to anew, an ended run is told from its beginning.
+    if (!follows(push.topic)) last.delete(push.topic);
   }
 }
