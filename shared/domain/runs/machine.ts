@@ -88,7 +88,8 @@ function cancel(run: Run, reason: string, at: number): Result<Step> {
 }
 
 function pause(run: Run): Result<Step> {
-  if (run.pauseRequested) return unchanged(run);
+  // One that is cancelled and waits for its end must not be kept from it.
+  if (run.pauseRequested || run.cancel) return unchanged(run);
   const wanted: Run = { ...run, pauseRequested: true };
   return run.worker === undefined ? took({ ...wanted, state: 'paused' }, { kind: 'paused' }) : took(wanted);
 }
