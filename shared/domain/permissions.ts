@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts';
 import type { Failure } from '../base/errors.ts';
-import { isSystemTopic, isSystemWritten } from '../topics/grammar.ts';
+import { isPattern, isSystemTopic, isSystemWritten } from '../topics/grammar.ts';
+import { homeOf } from '../topics/home.ts';
 import type { Identity } from './identity.ts';
 
 /** What an identity may not do is a value that says so; nothing means that it may. */
@@ -8,7 +9,18 @@ export function mayPublish(topic: string): Failure | undefined {
   return isSystemWritten(topic) ? fail('forbidden', `${topic} is written by the system only`) : undefined;
 }
 
-/** Topics of runs and sessions belong to somebody, and a pattern over them to nobody. */
+/**
+ * The run or the session, as `run.<id>` or `session.<id>`, to whose owner a topic belongs. A pattern within one session
+ * belongs to it as well; one over several belongs to nobody.
+ */
+export function ownedBy(name: string): string | undefined {
+  const home = homeOf(name);
+  if (isPattern(home)) return undefined;
+  if (home.startsWith('session.')) return home;
+  return home.startsWith('run.') && home === name ? home : undefined;
+}
+
+/** For names that are not owned: what the system has besides is for those who may see everything. */
 export function mayRead(identity: Identity, name: string): Failure | undefined {
   return identity.admin || !isSystemTopic(name) ? undefined : fail('forbidden', `${name} is not yours to read`);
 }

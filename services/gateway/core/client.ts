@@ -20,8 +20,17 @@ export interface Client {
   send(frame: Uint8Array): void;
   /** The same together with other answers of this turn: for what causes no event within the turn. */
   answer(frame: Uint8Array): void;
-  /** `done` is called once, in a later turn of the microtasks at the earliest. `subscribe` and `unsubscribe` run in the order asked. */
+  /**
+   * `done` is called once, in a later turn of the microtasks at the earliest. `subscribe` and `unsubscribe` run in the
+   * order asked, before and after any `run` and `attach`; these run side by side.
+   */
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void;
+  /**
+   * The dialect itself hears the data of a topic's events from now on: each at most once and in order; of what was lost
+   * on the way to this node and is kept no more it hears nothing, and goes on with what comes next. Ends with what
+   * `done` is given, at the latest with the connection. May be refused as a subscription may.
+   */
+  listen(topic: string, heard: (data: unknown) => void, done: (result: Result<() => void>) => void): void;
   /**
    * Who the token belongs to is who this connection is from now on. `done` is called once, in a later turn of the
    * microtasks at the earliest; requests that come meanwhile wait for it, so that a client need not.
@@ -34,6 +43,9 @@ export interface Client {
   goodFrame(): void;
   close(name: CloseName): void;
 }
+
+/** What of a client is there for a request over HTTP, too. */
+export type Asker = Pick<Client, 'perform' | 'settings'>;
 
 /** What a dialect has to know of how the broker was set up. */
 export type Settings = Pick<Config, 'chatAgent' | 'defaultAgent'>;

@@ -1,6 +1,6 @@
 import { must } from '../../../shared/base/assert.ts';
 import { newId } from '../../../shared/base/ids.ts';
-import { fail } from '../../../shared/base/errors.ts';
+import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Identity } from '../../../shared/domain/identity.ts';
 import { closeCodes } from '../../../shared/protocol/close-codes.ts';
@@ -17,6 +17,8 @@ import { perform } from './operations.ts';
 import type { InputOf, OperationName, OutputOf } from './operations.ts';
 import { blockedFor } from './kept.ts';
 import type { Kept } from './kept.ts';
+import { listen } from './listening.ts';
+import { Order } from './order.ts';
 import type { Link, LinkHandler } from './transport.ts';
 
 const badFramesInARow = 10;
@@ -39,8 +41,9 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   /** Made in this turn and not yet written. */
   #answers: Uint8Array[] | undefined = undefined;
   #badFrames = 0;
-  /** The last subscribe or unsubscribe; the next waits for it. */
-  #subscribing: Promise<unknown> | undefined = undefined;
+  #order: Order | undefined = undefined;
+  /** What its dialect listens to itself: how each of it ends. */
+  #listening: Set<() => void> | undefined = undefined;
   closing = false;
 
   constructor(broker: Broker, link: Link, identity: Identity | undefined, onClosed: (connection: Connection) => void) {
@@ -101,6 +104,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   closed(): void {
     this.closing = true;
     if (this.subscriber) this.#broker.hub.disconnect(this.subscriber);
+    for (const stop of this.#listening ?? []) stop();
     this.#conversation?.closed?.();
     this.#onClosed(this);
   }
@@ -142,12 +146,25 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void {
     const inbox = this.#ownInbox();
     inbox.started();
-    const ordered = operation === 'subscribe' || operation === 'unsubscribe';
-    const result = ordered ? this.#inOrder(operation, input) : perform(this.#broker, this, operation, input);
-    void result.then((outcome) => {
+    const told = (outcome: Result<OutputOf<N>>): void => {
       this.#tell(done, outcome);
       inbox.ended();
       this.#takeWaiting(inbox);
+    };
+    const order = orderOf(operation);
+    if (order === 'none') void perform(this.#broker, this, operation, input).then(told);
+    else (this.#order ??= new Order())[order](() => perform(this.#broker, this, operation, input).then(told));
+  }
+
+  listen(topic: string, heard: (data: unknown) => void, done: (result: Result<() => void>) => void): void {
+    void listen(this.#broker, this.identity, topic, heard).then((listening) => {
+      if (!listening.ok) return this.#tell(done, listening);
+      const stop = (): void => {
+        if (this.#listening?.delete(stop)) listening.value();
+      };
+      (this.#listening ??= new Set()).add(stop);
+      if (this.closing) stop();
+      else this.#tell(done, ok(stop));
     });
   }
 
@@ -226,16 +243,6 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     }
   }
 
-  /** An unsubscribe must not overtake the subscribe before it, which may be waiting for the store. */
-  #inOrder<N extends OperationName>(operation: N, input: InputOf<N>): Promise<Result<OutputOf<N>>> {
-    const before = this.#subscribing;
-    const run = (): Promise<Result<OutputOf<N>>> => perform(this.#broker, this, operation, input);
-    const result = before ? before.then(run) : run();
-    // Without its result, which holds all that a replay was planned from.
-    this.#subscribing = result.then(() => {});
-    return result;
-  }
-
   #ownInbox(): Inbox {
     return (this.#inbox ??= new Inbox(this.#broker.config.maxInflight, this.#broker.config.rateMessages));
   }
@@ -245,4 +252,13 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
       this.#conversation?.receive(frame.bytes, frame.binary);
     }
   }
+}
+
+/**
+ * An unsubscribe must not overtake the subscribe before it, which may be waiting for the store; nor must either meet a
+ * run in the middle of its start, whose events begin to come when it is answered. Runs are started side by side.
+ */
+function orderOf(operation: OperationName): 'none' | keyof Order {
+  if (operation === 'subscribe' || operation === 'unsubscribe') return 'alone';
+  return operation === 'run' || operation === 'attach' ? 'together' : 'none';
 }

@@ -1,12 +1,12 @@
 import { fail, ok } from '../../../../shared/base/errors.ts';
 import type { Result } from '../../../../shared/base/errors.ts';
 import { must } from '../../../../shared/base/assert.ts';
-import { mayRead } from '../../../../shared/domain/permissions.ts';
 import type { LogEvent } from '../../../../shared/engine/engine.ts';
 import type { HistoryRequest, HistoryResult } from '../../../../shared/protocol/publish.ts';
 import { topicFault } from '../../../../shared/topics/grammar.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
+import { mayReadAll } from '../reading.ts';
 
 /** An answer is cut here, and says that there is more: a thousand events of a megabyte would be a gigabyte. */
 const answerBytes = 1024 * 1024;
@@ -17,7 +17,8 @@ export async function history(broker: Broker, caller: Caller, input: Input): Pro
   const { topic, after, limit, reverse } = input;
   const fault = topicFault(topic);
   if (fault) return fail('bad_request', `topic: ${fault}`);
-  const refused = mayRead(must(caller.identity), topic);
+  const asked = mayReadAll(broker, must(caller.identity), [topic]);
+  const refused = asked && (await asked);
   if (refused) return refused;
   const range = { limit, ...(after === undefined ? {} : { after }), ...(reverse ? { reverse } : {}) };
   const read = await broker.engine.log.read(topic, range);

@@ -1,15 +1,17 @@
 import { must } from '../../../../shared/base/assert.ts';
 import { fail, ok } from '../../../../shared/base/errors.ts';
 import type { Failure, Result } from '../../../../shared/base/errors.ts';
-import { mayRead } from '../../../../shared/domain/permissions.ts';
 import type { SubscribeRequest, UnsubscribeRequest } from '../../../../shared/protocol/subscribe.ts';
 import { isPattern, patternFault } from '../../../../shared/topics/grammar.ts';
 import type { Ask } from '../../hub/plan.ts';
 import type { Since } from '../../hub/since.ts';
-import { prepare, unsubscribe as leave } from '../../hub/subscribing.ts';
+import { attached } from '../../hub/attaching.ts';
+import { unsubscribe as leave } from '../../hub/leaving.ts';
+import { prepare } from '../../hub/subscribing.ts';
 import type { Prepared } from '../../hub/subscribing.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
+import { mayReadAll } from '../reading.ts';
 
 /** All of them or none: one bad name among good ones changes nothing. The answer is made by `attach`, as it goes out. */
 export async function subscribe(
@@ -27,16 +29,24 @@ export async function subscribe(
     const name = typeof item === 'string' ? item : item.topic;
     const asked = (typeof item === 'string' ? undefined : item.since) ?? 'latest';
     const since = sinceOf(name, asked);
-    const refused = nameFault(name) ?? mayRead(must(caller.identity), name);
-    if (refused) return refused;
+    const fault = nameFault(name);
+    if (fault) return fault;
     if (!since.ok) return since;
     asks.push({ topic: name, since: since.value });
-    if (!subscriber.subscriptions.has(name)) added.add(name);
+    if (!subscriber.askedFor(name)) added.add(name);
   }
-  if (subscriber.subscriptions.size + added.size > limit) {
+  const allowed = mayReadAll(
+    broker,
+    must(caller.identity),
+    asks.map(({ topic }) => topic),
+  );
+  const refused = allowed && (await allowed);
+  if (refused) return refused;
+  if (subscriber.asked + added.size > limit) {
     return fail('quota_exceeded', `a connection may hold ${limit} subscriptions`);
   }
-  return prepare(broker.hub, subscriber, asks);
+  const promised = subscriber.owed ? await attached(broker.hub, subscriber) : ok(undefined);
+  return promised.ok ? prepare(broker.hub, subscriber, asks) : promised;
 }
 
 export function unsubscribe(

@@ -1,10 +1,12 @@
 import { fail, ok } from '../../../../shared/base/errors.ts';
 import type { Result } from '../../../../shared/base/errors.ts';
+import { topicOf } from '../../../../shared/domain/runs/run.ts';
 import type { RequestId } from '../../../../shared/protocol/common.ts';
 import { parseRequest, requestIdOf } from '../../../../shared/protocol/requests.ts';
 import type { Request, RequestOf } from '../../../../shared/protocol/requests.ts';
 import { chooseVersion, subprotocols } from '../../../../shared/protocol/version.ts';
 import type { Client, Conversation } from '../../core/client.ts';
+import type { Attached } from '../../core/operations/run.ts';
 import type { Dialect } from '../dialect.ts';
 import { nativeFormats } from './native-format.ts';
 import type { NativeFormat } from './native-format.ts';
@@ -59,26 +61,24 @@ class NativeConversation implements Conversation {
     const client = this.#client;
     const { id } = request;
     switch (request.type) {
-      case 'publish':
-        client.perform('publish', request, (result) => this.#answer(format, id, result));
-        return;
       case 'subscribe':
         this.#subscribe(format, request);
         return;
-      case 'unsubscribe':
-        client.perform('unsubscribe', request, (result) => this.#answer(format, id, result));
+      case 'run':
+        this.#run(format, request);
         return;
-      case 'history':
-        client.perform('history', request, (result) => this.#answer(format, id, result));
-        return;
-      case 'metrics':
-        client.perform('metrics', {}, (result) => this.#answer(format, id, result));
+      case 'attach':
+        client.perform('attach', request, (result) => this.#attached(format, id, result));
         return;
       case 'ping':
         client.send(format.frame({ type: 'pong', ...(id === undefined ? {} : { id }), ts: Date.now() }));
         return;
       case 'hello':
         this.#hello(format, request);
+        return;
+      default:
+        // Any other is the operation of its name, and what that gives back is the result.
+        client.perform(request.type, request, (result) => this.#answer(format, id, result));
     }
   }
 
@@ -99,6 +99,27 @@ class NativeConversation implements Conversation {
       if (request.id !== undefined) this.#client.send(format.ok(request.id, { time, subscriptions }));
       begin();
     });
+  }
+
+  #run(format: NativeFormat, request: RequestOf<'run'>): void {
+    this.#client.perform('run', request, (result) => {
+      const duplicate = result.ok && result.value.duplicate ? { duplicate: true } : {};
+      this.#attached(format, request.id, result, duplicate);
+    });
+  }
+
+  /** The run's events follow its answer. */
+  #attached(
+    format: NativeFormat,
+    id: RequestId | undefined,
+    result: Result<Attached>,
+    more: { duplicate?: boolean } = {},
+  ): void {
+    if (!result.ok) return this.#answer(format, id, result);
+    const { run, attach } = result.value;
+    const { invocation, state } = run;
+    this.#answer(format, id, ok({ invocation, topic: topicOf(invocation), state, ...more }));
+    attach();
   }
 
   #hello(format: NativeFormat, request: RequestOf<'hello'>): void {

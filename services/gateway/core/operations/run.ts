@@ -1,0 +1,59 @@
+import { must } from '../../../../shared/base/assert.ts';
+import { fail, ok } from '../../../../shared/base/errors.ts';
+import type { Failure, Result } from '../../../../shared/base/errors.ts';
+import { isOver, topicOf } from '../../../../shared/domain/runs/run.ts';
+import type { Run } from '../../../../shared/domain/runs/run.ts';
+import type { Runs } from '../../../../shared/domain/runs/runs.ts';
+import { notPlain } from '../../../../shared/wire/plain.ts';
+import { attach as follow } from '../../hub/attaching.ts';
+import type { Broker } from '../broker.ts';
+import type { Caller } from '../caller.ts';
+
+/** A run, and the way to its events. */
+export interface Attached {
+  readonly run: Run;
+  /**
+   * Promises the caller the run's events, until the one that ends it. To be called in the turn in which the answer goes
+   * out: the first of them comes in a later one. Does nothing where nobody asked for events, or has no connection for them.
+   */
+  readonly attach: () => void;
+}
+
+type Input = Parameters<Runs['start']>[1] & { readonly attach?: boolean };
+
+/** Answered as soon as the run exists. Its events are not waited for: were the store away by then, it would exist all the same. */
+export async function run(
+  broker: Broker,
+  caller: Caller,
+  input: Input,
+): Promise<Result<Attached & { readonly duplicate: boolean }>> {
+  const { attach: wanted = true, ...asked } = input;
+  const refused = faultOf(asked, broker.config.maxFrameBytes);
+  if (refused) return refused;
+  const started = await broker.runs.start(must(caller.identity), asked);
+  if (!started.ok) return started;
+  const { run: made, duplicate } = started.value;
+  return ok({ run: made, duplicate, attach: wanted ? () => promise(broker, caller, made) : () => {} });
+}
+
+/** The events of a run that was started here or anywhere: those behind `after`, or all that are kept. */
+export async function attach(
+  broker: Broker,
+  caller: Caller,
+  { invocation, after }: { readonly invocation: string; readonly after?: number },
+): Promise<Result<Attached>> {
+  const found = await broker.runs.status(must(caller.identity), invocation);
+  return found.ok ? ok({ run: found.value, attach: () => promise(broker, caller, found.value, after) }) : found;
+}
+
+function promise(broker: Broker, { subscriber }: Caller, run: Run, after?: number): void {
+  if (subscriber) follow(broker.hub, subscriber, { topic: topicOf(run.invocation), after, over: isOver(run) });
+}
+
+/** A record holds both, and is read and written as a whole. */
+function faultOf({ input, metadata }: Pick<Input, 'input' | 'metadata'>, limit: number): Failure | undefined {
+  const fault = notPlain(input) ?? notPlain(metadata ?? {});
+  if (fault !== undefined) return fail('bad_request', `input is refused: ${fault}`);
+  const size = JSON.stringify(input).length + (metadata ? JSON.stringify(metadata).length : 0);
+  return size > limit ? fail('payload_too_large', `input and metadata may have ${limit} bytes`) : undefined;
+}
