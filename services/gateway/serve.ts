@@ -8,6 +8,7 @@ import { configOf, engineOf, giveUp, loggerOf, runServices, storeOf } from '../p
 import { linkToParent } from './processes/parent-link.ts';
 import type { ParentLink } from './processes/parent-link.ts';
 import { supervise } from './processes/supervise.ts';
+import { NoStart } from './processes/supervisor.ts';
 import { packageVersion } from '../process/version.ts';
 
 /** What a service that lives in the gateway's process shares with it. */
@@ -36,7 +37,7 @@ export async function serve(service: ServiceName, options: ServeOptions = {}): P
     if (link) link.listening(port);
     else options.onListening?.(port);
   } catch (error) {
-    giveUp(service, error, log);
+    giveUp(service, error, log, error instanceof NoStart ? error.exitCode : 1);
   }
 }
 

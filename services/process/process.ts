@@ -25,12 +25,12 @@ export function refuse(service: ServiceName, faults: readonly string[]): never {
 }
 
 /** The end of one that is set up well, and cannot start all the same. */
-export function giveUp(service: ServiceName, error: unknown, log: Log): never {
+export function giveUp(service: ServiceName, error: unknown, log: Log, exitCode = 1): never {
   log.error('cannot start', { error });
   process.stderr.write(
     `agentwire ${service} cannot start: ${error instanceof Error ? error.message : String(error)}\n`,
   );
-  process.exit(1);
+  process.exit(exitCode);
 }
 
 export function loggerOf(service: ServiceName, config: Config): Log {
@@ -80,7 +80,7 @@ export async function runServices(
   const end = async (): Promise<void> => {
     if (ending) process.exit(1);
     ending = true;
-    await Promise.all(services.map((service) => service.drain?.(config.drainMs)));
+    await Promise.all(services.map(async (service) => service.drain?.(config.drainMs)));
     await stopAll();
     log.info('stopped');
     process.exit(0);

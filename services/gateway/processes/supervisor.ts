@@ -28,6 +28,17 @@ interface Place {
   cancelRestart: () => void;
 }
 
+/** The first process ended before it listened, and has said why; none of the others was begun. */
+export class NoStart extends Error {
+  override readonly name = 'NoStart';
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super('the first process ended before it listened');
+    this.exitCode = exitCode;
+  }
+}
+
 /** Keeps so many processes on one port: starts them, starts again those that die, answers for all, and ends them. */
 export class Supervisor {
   readonly #ports: SupervisorPorts;
@@ -38,7 +49,7 @@ export class Supervisor {
   #restarts = false;
   #clean = true;
   #onListening: () => void = () => {};
-  #onExit: () => void = () => {};
+  #onExit: (code: number | null) => void = () => {};
 
   constructor(ports: SupervisorPorts) {
     this.#ports = ports;
@@ -59,7 +70,7 @@ export class Supervisor {
     const [first, ...others] = this.#places;
     await new Promise<void>((resolve, reject) => {
       this.#onListening = () => resolve();
-      this.#onExit = () => reject(new Error('the first process ended before it listened'));
+      this.#onExit = (code) => reject(new NoStart(code ?? 1));
       this.#launch(first!);
     });
     this.#onExit = () => {};
@@ -88,7 +99,7 @@ export class Supervisor {
         cancelRestart();
         child?.kill('SIGTERM');
       }
-      this.#onExit();
+      this.#onExit(null);
     });
     return this.#clean;
   }
@@ -146,6 +157,6 @@ export class Supervisor {
       log.error('a process ended, and is started again', { process: number, code, signal, pauseMs });
       place.cancelRestart = clock.later(pauseMs, () => this.#launch(place));
     }
-    this.#onExit();
+    this.#onExit(code);
   }
 }

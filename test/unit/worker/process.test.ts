@@ -115,8 +115,12 @@ describe('the process of the worker', () => {
   });
 });
 
-describe.each(['worker', 'standalone'] as const)('modules of %s', (service) => {
-  const env = (): Record<string, string> => (service === 'worker' ? { REDIS_URL: redis.url } : {});
+describe.each([
+  ['worker', '1'],
+  ['standalone', '1'],
+  ['standalone', '2'],
+] as const)('modules of %s in %s processes', (service, processes) => {
+  const env = (): Record<string, string> => ({ REDIS_URL: redis.url, AGENTWIRE_PROCESSES: processes });
 
   it('stop the start with all their faults, and with nothing begun', () => {
     const faulty = runMain(service, [], { ...env(), AGENTWIRE_AGENTS: './none.js,no-such-package' });
