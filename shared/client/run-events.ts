@@ -28,6 +28,7 @@ export function isOver(state: unknown): state is RunEnd['kind'] {
   return typeof state === 'string' && Object.hasOwn(ends, state);
 }
 
+/** As the loops give it. */
 export function toldBy({ data, seq, ts }: AgentwireEvent): AgentRunEvent {
   return { ...(data as RunEvent), seq, ts };
 }

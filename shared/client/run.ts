@@ -14,6 +14,8 @@ export type ApproveOptions = Pick<ApproveRequest, 'note' | 'input'>;
 interface Ports {
   readonly runs: Runs;
   readonly calls: Calls;
+  /** Why nothing new is taken on, if so. */
+  refusal(): AgentwireError | undefined;
 }
 
 /**
@@ -102,6 +104,8 @@ export class AgentRun<Result = unknown> implements AsyncIterable<AgentRunEvent, 
   /** `again`: doing it twice is no more than doing it once, so it is asked again after a reconnect. */
   async #call(frame: Readonly<Record<string, unknown>>, again: boolean): Promise<unknown> {
     const invocation = await this.invocation;
+    const refused = this.#ports.refusal();
+    if (refused) throw refused;
     return this.#ports.calls.call({ ...frame, invocation }, again);
   }
 }

@@ -55,7 +55,7 @@ export class Runs {
     const known = this.#byTopic.get(`run.${invocation}`);
     if (known) return known;
     const run = this.#follow(new FollowedRun(invocation, false, after));
-    this.#sync();
+    this.sync();
     return run;
   }
 
@@ -74,19 +74,19 @@ export class Runs {
     return true;
   }
 
-  follows(topic: string): boolean {
-    return this.#byTopic.has(topic);
-  }
-
-  /** The numbering of a topic changed. Events that were only given up are missed with the next one, which always comes. */
-  renumbered(topic: string): void {
+  /**
+   * Events of a topic were given up, or it is numbered anew. What a run's loops have missed by that they read, and say so
+   * if they cannot. Whether it is a run that is followed.
+   */
+  disturbed(topic: string): boolean {
     const run = this.#byTopic.get(topic);
     if (run) this.#look(run, undefined, false);
+    return run !== undefined;
   }
 
   linkUp(): void {
     this.#backoff.reset();
-    this.#sync();
+    this.sync();
   }
 
   linkDown(): void {
@@ -95,15 +95,22 @@ export class Runs {
     for (const run of this.#byTopic.values()) run.attached = false;
   }
 
-  /** Subscriptions were answered: those that they cover may be attached now. */
-  subscribed(): void {
-    this.#sync();
+  /**
+   * Attaches what can be. An event that arrives for a subscription before its answer is not for it, so a run waits for all
+   * subscriptions that match it, or what it replays would pass them by.
+   */
+  sync(): void {
+    const { link, registry } = this.#ports;
+    if (!link.up || this.#cancelRetry || this.#byTopic.size === 0) return;
+    for (const run of this.#byTopic.values()) {
+      if (!run.attached && registry.match(run.topic).every((entry) => entry.active)) this.#attach(run);
+    }
   }
 
   /** The server has taken a subscription away, and with it an attachment of the same name or what it was taken to cover. */
   unsubscribed(name: string): void {
     for (const run of this.#byTopic.values()) if (matches(name, run.topic)) run.attached = false;
-    this.#sync();
+    this.sync();
   }
 
   /** Those that the server has not answered for yet; the others go on with a later `connect`. */
@@ -120,18 +127,6 @@ export class Runs {
     return run;
   }
 
-  /**
-   * An event that arrives for a subscription before its answer is not for it. So a run is attached after all subscriptions
-   * that match it, or what it replays would pass them by.
-   */
-  #sync(): void {
-    const { link, registry } = this.#ports;
-    if (!link.up || this.#cancelRetry || this.#byTopic.size === 0) return;
-    for (const run of this.#byTopic.values()) {
-      if (!run.attached && registry.match(run.topic).every((entry) => entry.active)) this.#attach(run);
-    }
-  }
-
   #attach(run: FollowedRun): void {
     const { requests, settings } = this.#ports;
     const { invocation, log } = run;
@@ -146,7 +141,7 @@ export class Runs {
         run.attached = false;
         this.#cancelRetry ??= settings.clock.later(this.#backoff.next(), () => {
           this.#cancelRetry = undefined;
-          this.#sync();
+          this.sync();
         });
       } else {
         this.#fail(run, answer);
@@ -172,22 +167,26 @@ export class Runs {
       if (replayed && end && run.log.awaits(epoch, seq)) return;
       run.log.reached(epoch, seq);
       if (end) this.#end(run, last, end);
-      else if (isOver(state)) this.#endByRecord(run, epoch, seq);
+      // The events are kept for a shorter time than the record, which says how it ended.
+      else if (isOver(state)) this.#record(run, (record) => this.#endBy(record, run, epoch, last ? seq + 1 : seq));
+      // Without events it may have ended, and after the answer, too: then the head is to be asked for once more.
+      else if (!last) this.#record(run, (record) => isOver(record.state) && this.#look(run, record.state, false));
     });
   }
 
-  /** The events are kept for a shorter time than the record, which says how it ended. */
-  #endByRecord(run: FollowedRun, epoch: string, head: number): void {
-    const { invocation, topic, log } = run;
+  /** Nothing follows the end, so its number is that of the head. */
+  #endBy(record: RunRecord, run: FollowedRun, epoch: string, head: number): void {
+    const end = endOf(record);
+    const event = { topic: run.topic, seq: Math.max(head, 1), epoch, ts: record.endedAt ?? 0, data: end };
+    if (end) this.#end(run, event, end);
+  }
+
+  #record(run: FollowedRun, done: (record: RunRecord) => void): void {
+    const { invocation } = run;
     this.#ports.lasting.ask('read', { type: 'status', invocation }, (answer) => {
       if (run.over) return;
-      if (!answer.ok) return this.#fail(run, answer);
-      const record = (answer.value as StatusResult).invocation;
-      const end = endBy(record);
-      if (!end) return;
-      // Nothing follows it, so its number is that of the head.
-      const seq = Math.max(head, log.head, 1);
-      this.#end(run, { topic, seq, epoch, ts: record.endedAt ?? 0, data: end }, end);
+      if (answer.ok) done((answer.value as StatusResult).invocation);
+      else this.#fail(run, answer);
     });
   }
 
@@ -195,9 +194,14 @@ export class Runs {
     this.#ports.lasting.ask('read', { ...query, type: 'history', topic: run.topic }, done);
   }
 
+  /** The end has not come by itself, so the attachment may still be there: as long as it is, the server replays nothing. */
   #end(run: FollowedRun, event: AgentwireEvent, end: RunEnd): void {
-    this.#byTopic.delete(run.topic);
+    const { requests, link, registry } = this.#ports;
+    const { topic } = run;
+    this.#byTopic.delete(topic);
     run.end(event, end);
+    if (!link.up || registry.get(topic)) return;
+    requests.ask({ type: 'unsubscribe', topics: [topic] }, () => this.unsubscribed(topic));
   }
 
   #fail(run: FollowedRun, failure: Failure): void {
@@ -206,7 +210,7 @@ export class Runs {
   }
 }
 
-function endBy({ state, result, error }: RunRecord): RunEnd | undefined {
+function endOf({ state, result, error }: RunRecord): RunEnd | undefined {
   if (state === 'completed') return { kind: state, result };
   // The record does not keep the reason.
   if (state === 'cancelled') return { kind: state, reason: '' };

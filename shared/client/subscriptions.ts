@@ -63,7 +63,7 @@ export class Subscriptions {
     if (entry.holders > 0 || entry.removed) return;
     this.#remove(entry, undefined);
     const { link, requests, runs } = this.#ports;
-    if (!entry.asked || !link.up) return;
+    if (!entry.asked || !link.up) return runs.sync();
     // Nobody can act on a refusal: the connection either has it no more or ends.
     requests.ask({ type: 'unsubscribe', topics: [entry.name] }, () => runs.unsubscribed(entry.name));
   }
@@ -137,7 +137,7 @@ export class Subscriptions {
       this.#refused(asks, answer);
     }
     this.#sync();
-    this.#ports.runs.subscribed();
+    this.#ports.runs.sync();
   }
 
   #refused(asks: readonly Ask[], failure: Failure): void {

@@ -156,7 +156,9 @@ export class FakeSocket implements WebSocketLike {
     const topic = topics[choose % Math.max(1, topics.length)];
     if (topic === undefined) return;
     const frames = this.behind.get(topic)!;
-    this.outbound.push(frames.shift()!);
+    const frame = frames.shift()!;
+    this.outbound.push(frame);
+    if (isEnd(frame['data'])) this.#attached.delete(topic);
     if (frames.length === 0) this.behind.delete(topic);
   }
 
@@ -233,11 +235,9 @@ export class FakeSocket implements WebSocketLike {
   /** As the hub does: what the connection is brought already is not replayed. */
   #follow(topic: string, after: number): void {
     const kept = this.#server.log.kept(topic);
-    if (!this.#wants(topic)) {
-      const replay = kept.filter(({ seq }) => seq > after).map(frameOf);
-      if (replay.length > 0) this.#behindOf(topic).push(...replay);
-    }
-    if (!isEnd(kept.at(-1)?.data)) this.#attached.add(topic);
+    const replay = this.#wants(topic) ? [] : kept.filter(({ seq }) => seq > after).map(frameOf);
+    if (replay.length > 0) this.#behindOf(topic).push(...replay);
+    if (replay.length > 0 || !isEnd(kept.at(-1)?.data)) this.#attached.add(topic);
   }
 
   #history({ id, topic, after = 0, limit = 100, reverse }: Frame): void {
@@ -347,8 +347,7 @@ export class FakeSocket implements WebSocketLike {
   #live(event: Kept | { topic: string; renumbered: string }): void {
     if (!this.#wants(event.topic)) return;
     if ('seq' in event) this.#behindOf(event.topic).push(frameOf(event));
-    if ('seq' in event && isEnd(event.data)) this.#attached.delete(event.topic);
-    if ('renumbered' in event)
+    else
       this.#behindOf(event.topic).push({
         type: 'dropped',
         topic: event.topic,

@@ -408,6 +408,22 @@ test('subscriptions to the topic of a run have their own, and the run loses noth
   expect(made.told.gap).toEqual([]);
 });
 
+test('a subscription that is given up before it was made holds no run back', async () => {
+  const made = await connected();
+  const { run: others } = made.server.runs.start({ agent: 'echo' });
+  made.server.mood.refuse = 'unavailable';
+  const given = made.client.subscribe('run.#');
+  await made.quiet();
+  const told = loop(made.client.attach(others.invocation));
+  await made.quiet();
+  expect(framesOf(made, 'attach')).toEqual([]);
+  made.server.mood.refuse = undefined;
+  made.client.unsubscribe('run.#');
+  await made.quiet();
+  expect(await codeOf(given)).toBe('conflict');
+  expect(told.said()).toEqual(['queued']);
+});
+
 test('a run whose end a subscription has brought already is not waited for', async () => {
   const made = await connected();
   const { handler, seqs } = notes();
@@ -497,6 +513,7 @@ test('close rejects what is open and leaves nothing behind', async () => {
   ]);
   expect(await told.over).toBe('unavailable');
   expect(await codeOf(run.text())).toBe('unavailable');
+  expect(await codeOf(run.cancel())).toBe('conflict');
   expect(made.clock.pending).toBe(0);
 });
 
