@@ -10,7 +10,7 @@ export async function agentsOf(
   service: ServiceName,
   { config, log }: { config: Config; log: Log },
 ): Promise<ReadonlyMap<string, Agent>> {
-  const loaded = await loadAgents(builtInAgents, config.agents);
+  const loaded = await loadAgents(builtInAgents(config), config.agents);
   if (!loaded.ok) refuse(service, loaded.faults);
   // A promise that an agent has lost sight of must not end the runs of all the others.
   process.on('unhandledRejection', (error) => log.error('a promise was rejected, and nobody caught it', { error }));

@@ -25,6 +25,7 @@ const packageHomes: Readonly<Record<string, string>> = {
   bullmq: 'shared/engine/redis/',
   pino: 'shared/observe/',
   'prom-client': 'shared/observe/',
+  '@anthropic-ai/sdk': 'services/worker/agents/claude/',
 };
 
 /** What the client library is made of. It runs in browsers, so nothing here may need Node, and the console page is its user. */

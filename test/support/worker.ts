@@ -34,7 +34,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions = {}): 
     engine,
     log,
     page,
-    agents: new Map([...builtInAgents, ...agents].map((agent) => [agent.name, agent])),
+    agents: new Map([...builtInAgents(config), ...agents].map((agent) => [agent.name, agent])),
     ...(clock ? { clock } : {}),
   });
   await worker.start();

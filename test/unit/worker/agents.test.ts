@@ -3,12 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { builtInAgents } from '../../../services/worker/agents/list.ts';
 import type { RunEvent } from '../../../shared/protocol/run-events.ts';
 import type { Runner } from '../../../services/worker/runner.ts';
+import { configOf } from '../../support/in-process.ts';
 import { comesTo, endOf, lastAttempt, stateIs, TestJob, World } from './runner-harness.ts';
+
+const ofEveryBuild = builtInAgents(configOf({}));
 
 async function run(agent: string, input: unknown): Promise<{ events: RunEvent[]; end: RunEvent }> {
   const world = new World();
   const invocation = await world.start({ agent }, input);
-  await world.workOff(world.runner(builtInAgents), invocation);
+  await world.workOff(world.runner(ofEveryBuild), invocation);
   return { events: lastAttempt(await world.events(invocation)), end: await endOf(world, invocation) };
 }
 
@@ -21,7 +24,7 @@ async function begin(
   input: unknown,
 ): Promise<{ world: World; runner: Runner; invocation: string; ended: Promise<unknown> }> {
   const world = new World();
-  const runner = world.runner(builtInAgents);
+  const runner = world.runner(ofEveryBuild);
   const invocation = await world.start({ agent }, input);
   return { world, runner, invocation, ended: runner.work(new TestJob(invocation)) };
 }
@@ -138,6 +141,11 @@ describe('fail', () => {
     const { end } = await run('fail', { times: 2 });
     expect(end).toEqual({ kind: 'completed', result: { attempt: 3 } });
   });
+});
+
+test('claude without a key fails, and says what is missing', async () => {
+  const error = { code: 'no_api_key', message: expect.stringContaining('ANTHROPIC_API_KEY') as string };
+  expect((await run('claude', 'hello')).end).toEqual({ kind: 'failed', error });
 });
 
 describe('input that an agent cannot read', () => {

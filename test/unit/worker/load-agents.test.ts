@@ -4,7 +4,10 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { builtInAgents } from '../../../services/worker/agents/list.ts';
 import { loadAgents } from '../../../services/worker/load-agents.ts';
+import { configOf } from '../../support/in-process.ts';
 import type { LoadedAgents } from '../../../services/worker/load-agents.ts';
+
+const ofEveryBuild = builtInAgents(configOf({}));
 
 /** Files in a folder of their own, gone at the end of the test; loads from there. */
 async function load(files: Record<string, string>, modules: readonly string[]): Promise<LoadedAgents> {
@@ -14,14 +17,14 @@ async function load(files: Record<string, string>, modules: readonly string[]): 
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), text);
   }
-  return loadAgents(builtInAgents, modules, folder);
+  return loadAgents(ofEveryBuild, modules, folder);
 }
 
 const agentNamed = (name: string): string => `{ name: '${name}', description: 'd', async *run() { yield 'hi'; } }`;
 
 async function namesOf(files: Record<string, string>, modules: readonly string[]): Promise<string[]> {
   const loaded = await load(files, modules);
-  return loaded.ok ? [...loaded.agents.keys()].slice(builtInAgents.length) : loaded.faults;
+  return loaded.ok ? [...loaded.agents.keys()].slice(ofEveryBuild.length) : loaded.faults;
 }
 
 async function faultsOf(files: Record<string, string>, modules: readonly string[]): Promise<string[]> {
@@ -32,7 +35,7 @@ async function faultsOf(files: Record<string, string>, modules: readonly string[
 test('without modules there are those that every build has', async () => {
   const loaded = await load({}, []);
   const names = loaded.ok ? [...loaded.agents.keys()] : [];
-  expect(names).toEqual(expect.arrayContaining(['echo', 'countdown', 'approval', 'fail']));
+  expect(names).toEqual(expect.arrayContaining(['echo', 'countdown', 'approval', 'fail', 'claude']));
 });
 
 test('a module is a path or a package, in any form that Node loads, with one agent or several', async () => {
