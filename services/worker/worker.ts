@@ -128,5 +128,5 @@ export class Worker implements Service {
 /** At a start there is nobody to answer to: a store that is away ends it. */
 function valueOf<T>(result: Result<T>): T {
   if (result.ok) return result.value;
-  throw new Error(`the worker cannot start: ${result.message}`);
+  throw new Error(`the store does not take a worker: ${result.message}`);
 }
