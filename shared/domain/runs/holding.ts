@@ -128,6 +128,8 @@ export class Held {
 
   /** Afterwards it is paused, unless nobody wants that any more. */
   holdStill(): Promise<Result<Run>> {
+    // What was said before the pause is heard before it.
+    this.#saying.flush();
     return this.#act({ do: 'hold still', worker: this.#worker });
   }
 

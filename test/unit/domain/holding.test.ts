@@ -211,6 +211,23 @@ describe('what is said', () => {
     expect(await stage.texts()).toBe('');
   });
 
+  test('of progress before a pause is heard before it, and not in the middle of it', async () => {
+    const stage = new Stage();
+    await stage.create();
+    const held = await stage.held();
+    for (const percent of [1, 2, 3]) held.report({ percent });
+    await stage.wish({ do: 'pause' });
+    await held.look();
+    expect(await held.holdStill()).toMatchObject({ ok: true, value: { state: 'paused' } });
+    stage.clock.advance(1000);
+    await turn();
+    expect((await stage.events()).slice(-3)).toEqual([
+      { kind: 'progress', percent: 1 },
+      { kind: 'progress', percent: 3 },
+      { kind: 'paused' },
+    ]);
+  });
+
   test('carries no message id that a client would see', async () => {
     const stage = new Stage();
     await stage.create();

@@ -138,7 +138,8 @@ describe('the events of a run', () => {
       if (held.full) await held.room();
       held.say({ kind: 'chunk', text });
     }
-    await worker.end(held, { kind: 'completed', result: 1 });
+    // More than fits into a socket at once: the response must not end before the rest of it is written.
+    await worker.end(held, { kind: 'completed', result: text.repeat(90) });
     client.resume();
     await client.end();
     expect(client.seqs).toEqual(Array.from({ length: chunks + 3 }, (_, i) => i + 1));
