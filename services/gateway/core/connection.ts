@@ -8,6 +8,7 @@ import type { CloseName } from '../../../shared/protocol/close-codes.ts';
 import type { HelloResult } from '../../../shared/protocol/hello.ts';
 import type { Format } from '../hub/format.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
+import { answerFirst } from './answer-first.ts';
 import type { Answerer } from './answers.ts';
 import type { Broker } from './broker.ts';
 import type { Caller } from './caller.ts';
@@ -146,14 +147,18 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void {
     const inbox = this.#ownInbox();
     inbox.started();
-    const told = (outcome: Result<OutputOf<N>>): void => {
-      this.#tell(done, outcome);
-      inbox.ended();
-      this.#takeWaiting(inbox);
+    const work = (): Promise<void> => {
+      const speak = answerFirst(this.#broker.hub, this.subscriber, operation, input);
+      return perform(this.#broker, this, operation, input).then((outcome) => {
+        this.#tell(done, outcome);
+        speak?.();
+        inbox.ended();
+        this.#takeWaiting(inbox);
+      });
     };
     const order = orderOf(operation);
-    if (order === 'none') void perform(this.#broker, this, operation, input).then(told);
-    else (this.#order ??= new Order())[order](() => perform(this.#broker, this, operation, input).then(told));
+    if (order === 'none') void work();
+    else (this.#order ??= new Order())[order](work);
   }
 
   listen(topic: string, heard: (data: unknown) => void, done: (result: Result<() => void>) => void): void {

@@ -35,6 +35,9 @@ export class Cursor {
   /** Some of what the fast lane gathered last may still turn out to be lost, until the turn ends. */
   undecided = false;
 
+  /** Requests under way that are to be answered before any event comes. */
+  hushed = 0;
+
   constructor(n: number) {
     this.n = n;
   }

@@ -76,10 +76,10 @@ export class Pump {
     if (this.#queue.length > 0) this.#schedule();
   }
 
-  /** Ends blocked (`drained` wakes it), waiting (the page wakes it), caught up, or queued again. */
+  /** Ends blocked (`drained` wakes it), waiting (the page wakes it), hushed (the answer wakes it), caught up, or queued again. */
   #advance(subscriber: Subscriber, cursor: Cursor): void {
     cursor.undecided = false;
-    if (subscriber.outbox || cursor.waiting) return;
+    if (subscriber.outbox || cursor.waiting || cursor.hushed > 0) return;
     while (this.#left > 0) {
       this.#left -= 1;
       if (subscriber.socket.buffered() > this.#ports.highWater) {

@@ -77,6 +77,11 @@ function expectDetached(world: World, who: Client): void {
     expect(world.log.hasEnded(topic), `${topic} has ended`).toBe(false);
     expect(subscriber.subscriptions.has(topic)).toBe(true);
   }
+  for (const topic of topics) {
+    for (const one of world.hub.subscriptions.get(topic)?.attached ?? []) {
+      expect(one.attached?.has(topic), `${topic} is held for one that is attached`).toBe(true);
+    }
+  }
 }
 
 /** What a client has of the numbering that the log is in, is what the log has. */

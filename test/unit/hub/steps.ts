@@ -16,7 +16,7 @@ export type Step =
   | { do: 'unsubscribe'; client: number; name: string }
   | { do: 'attach'; client: number; run: string; from: 'start' | 'last' | 'later' }
   | { do: 'end'; run: string; how: string }
-  | { do: 'stopReading' | 'startReading' | 'disconnect'; client: number }
+  | { do: 'stopReading' | 'startReading' | 'hush' | 'speak' | 'disconnect'; client: number }
   | { do: 'read'; client: number; frames: number }
   | { do: 'turn' | 'second' | 'connect' | 'hear' }
   | { do: 'away'; away: boolean }
@@ -78,6 +78,7 @@ export const often: fc.WeightedArbitrary<Step>[] = [
     weight: 2,
     arbitrary: fc.record({ do: fc.constantFrom('stopReading', 'startReading'), client }) as fc.Arbitrary<Step>,
   },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('hush', 'speak'), client }) as fc.Arbitrary<Step> },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -167,6 +168,12 @@ async function perform(world: World, step: Step): Promise<void> {
     case 'startReading':
       who.socket.reading = true;
       who.socket.read();
+      break;
+    case 'hush':
+      if (!who.subscriber.closed) world.hush(who);
+      break;
+    case 'speak':
+      world.speak(who);
       break;
     case 'read':
       who.socket.read(step.frames);

@@ -5,6 +5,7 @@ import { attach, attached } from '../../../services/gateway/hub/attaching.ts';
 import { endsRun } from '../../../services/gateway/hub/endings.ts';
 import type { Entry } from '../../../services/gateway/hub/entry.ts';
 import { Hub } from '../../../services/gateway/hub/hub.ts';
+import { hush } from '../../../services/gateway/hub/hushing.ts';
 import type { Since } from '../../../services/gateway/hub/since.ts';
 import { unsubscribe } from '../../../services/gateway/hub/leaving.ts';
 import { prepare } from '../../../services/gateway/hub/subscribing.ts';
@@ -39,6 +40,7 @@ export interface Pushed {
   /** Of those unsubscribed from, or covered by them: attachments that were promised and not made yet. */
   owed?: string[];
   attached?: Attached;
+  hushed?: boolean;
 }
 
 /** An attachment, as it was when it was asked for. */
@@ -56,6 +58,8 @@ export class Client {
   readonly subscriber: Subscriber;
   readonly held = new Set<string>();
   pending = 0;
+  /** While a request is under way whose answer is to come first. */
+  speak: (() => void) | undefined = undefined;
 
   constructor(socket: FakeSocket, subscriber: Subscriber) {
     this.socket = socket;
@@ -153,6 +157,19 @@ export class World {
     this.#tell(client, { topic: '', unsubscribed: [topic], owed });
   }
 
+  hush(client: Client): void {
+    if (client.speak) return;
+    client.speak = hush(this.hub, client.subscriber);
+    this.#tell(client, { topic: '', hushed: true });
+  }
+
+  speak(client: Client): void {
+    if (!client.speak) return;
+    this.#tell(client, { topic: '', hushed: false });
+    client.speak();
+    client.speak = undefined;
+  }
+
   /** The end of a turn: gathered messages are written, deferred work runs, promises settle. */
   async turn(): Promise<void> {
     await settle();
@@ -170,6 +187,7 @@ export class World {
   async rest(): Promise<void> {
     this.log.away = false;
     this.log.hear();
+    for (const client of this.clients) this.speak(client);
     for (let quiet = 0, rounds = 0; quiet < 6; rounds += 1) {
       if (rounds > 10_000) throw new Error('the world does not come to rest');
       const before = this.#marks();
@@ -221,7 +239,10 @@ export function expectOnceInOrder(client: Client): void {
   const runs = new Set<string>();
   const follows = (topic: string): boolean => runs.has(topic) || held.some((name) => matches(name, topic));
   const ephemeral = new Set<string>();
+  let hushed = false;
   for (const push of client.pushes) {
+    hushed = push.hushed ?? hushed;
+    expect(hushed && push.topic !== '', `ahead of an answer: ${JSON.stringify(push)}`).toBe(false);
     if (push.seq === 0) {
       expect(ephemeral.has(push.body!), `an ephemeral event twice: ${JSON.stringify(push)}`).toBe(false);
       ephemeral.add(push.body!);
