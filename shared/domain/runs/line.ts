@@ -11,12 +11,19 @@ import type { Desk, InLine } from '../sessions/desk.ts';
 import { putMessages, threadKey, threadSize } from '../sessions/messages.ts';
 import type { NewMessage } from '../sessions/messages.ts';
 import { TakingTurns } from '../taking-turns.ts';
+import { keptAfterEndMs } from './run-store.ts';
 
 /** Each change writes the whole line. A session with so many runs before it is not served by one more. */
 export const longestLine = 100;
 
 /** Of a session: its runs, newest last. */
 export const sessionRuns = 'runs';
+
+/**
+ * A run stood in this line and has left it, with its messages. For as long as its record is kept, a start with the same
+ * key may come too late to see that, and must not bring it back.
+ */
+const leftKey = (invocation: string): string => `left.${invocation}`;
 
 export type WhenBusy = 'enqueue' | 'reject' | 'interrupt';
 
@@ -45,8 +52,8 @@ export class Line {
   }
 
   /**
-   * At the end of the line, once; `rank` is its place among the session's runs. Gives back those that are to be
-   * interrupted for it. `busy`: there are others and it would not wait, or there are too many.
+   * At the end of the line, once in its life; `rank` is its place among the session's runs. Gives back those that are to
+   * be interrupted for it. `busy`: there are others and it would not wait, or there are too many.
    */
   enter(
     session: string,
@@ -54,7 +61,8 @@ export class Line {
     rank: number,
     whenBusy: WhenBusy,
   ): Promise<Result<{ interrupted: readonly InLine[] }>> {
-    return this.#change(session, [deskKey], ([stored]) => {
+    return this.#change(session, [deskKey, leftKey(invocation)], ([stored, left]) => {
+      if (left) return ok({ value: { interrupted: [] } });
       const desk = deskFrom(stored);
       const place = placeOf(desk.line, invocation);
       const before = place < 0 ? desk.line : desk.line.slice(0, place);
@@ -98,6 +106,7 @@ export class Line {
           put: [
             { key: deskKey, value: JSON.stringify(gone) },
             ...(messages.length > 0 ? putMessages(messages, { invocation, thread }, behind) : []),
+            ...(left ? [{ key: leftKey(invocation), value: '', ttlMs: keptAfterEndMs }] : []),
           ],
           ...(state === undefined
             ? { rank: [{ list: sessionRuns, key: invocation, score: null }] }

@@ -8,6 +8,7 @@ import { derivedId } from '../derived-ids.ts';
 import type { Identity } from '../identity.ts';
 import type { InLine } from '../sessions/desk.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import { TakingTurns } from '../taking-turns.ts';
 import type { Line, WhenBusy } from './line.ts';
 import type { RunIndex } from './run-index.ts';
 import { isOver } from './run.ts';
@@ -65,21 +66,27 @@ export interface Started {
  */
 export class Start {
   readonly #parts: StartParts;
+  readonly #turns = new TakingTurns();
   #lastRank = 0;
 
   constructor(parts: StartParts) {
     this.#parts = parts;
   }
 
-  async start(identity: Identity, asked: StartRun): Promise<Result<Started>> {
-    const { store, clock } = this.#parts;
-    // The key decides by itself: whoever comes with it again cannot write the same record a second time.
-    const invocation = asked.key === undefined ? newId() : derivedId([identity.id, asked.key]);
-    if (asked.key !== undefined) {
-      const known = await store.load(invocation);
+  /** The key decides by itself: whoever comes with it again cannot write the same record a second time. */
+  start(identity: Identity, asked: StartRun): Promise<Result<Started>> {
+    const { key } = asked;
+    if (key === undefined) return this.#begin(identity, newId(), asked);
+    const invocation = derivedId([identity.id, key]);
+    return this.#turns.take(invocation, async () => {
+      const known = await this.#parts.store.load(invocation);
       if (known.ok) return this.#duplicate(known.value.run);
-      if (known.code !== 'not_found') return known;
-    }
+      return known.code === 'not_found' ? this.#begin(identity, invocation, asked) : known;
+    });
+  }
+
+  async #begin(identity: Identity, invocation: string, asked: StartRun): Promise<Result<Started>> {
+    const { store, clock } = this.#parts;
     const refused = await this.#refusal(identity, asked);
     if (refused) return refused;
     const began = clock.now();
