@@ -179,6 +179,26 @@ describe.each<Format>(['json', 'msgpack'])('over the native protocol, as %s', (f
     expect(cursor).toBeUndefined();
   });
 
+  it('ends a page of runs where the answer is long enough, and goes on behind it', async () => {
+    const { client, worker, start } = await scene(format);
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      ids.unshift(await start());
+      await worker.end(await worker.take(ids[0]!), { kind: 'completed', result: 'x'.repeat(400_000) });
+    }
+    const seen: string[][] = [];
+    let cursor: unknown;
+    do {
+      const page = await client.request<{ invocations: { invocation: string }[]; cursor?: string }>({
+        type: 'runs',
+        cursor,
+      });
+      seen.push(page.invocations.map(({ invocation }) => invocation));
+      cursor = page.cursor ?? null;
+    } while (cursor !== null && seen.length < 10);
+    expect(seen).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
+  });
+
   it('shows workers and the queue beside the nodes', async () => {
     const { client, gateway, start } = await scene(format);
     await start();

@@ -85,6 +85,21 @@ describe.each<Format>(['json', 'msgpack'])('sessions, as %s', (format) => {
   });
 });
 
+it('an answer with messages is cut where it is long enough, and says so', async () => {
+  const { port, engine } = await startGateway();
+  const worker = await workerByHand(engine, 'echo');
+  const client = await join(port);
+  await client.request({ type: 'session.create', session: 's-1' });
+  const started = await client.request({ type: 'run', agent: 'echo', input: 0, session: 's-1', attach: false });
+  const content = 'x'.repeat(400_000);
+  const messages = [1, 2, 3].map(() => ({ role: 'assistant', content }));
+  await worker.end(await worker.take(String(started['invocation'])), { kind: 'completed', result: 1 }, ...messages);
+  const read = (after: number): Promise<MessagesAnswer> =>
+    client.request({ type: 'session.messages', session: 's-1', after });
+  expect(await read(0)).toMatchObject({ messages: [{ content: 0 }, { content }, { content }], more: true });
+  expect(await read(3)).toMatchObject({ messages: [{ content }], more: false });
+});
+
 describe('what cannot be', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['an id with a dot', { type: 'session.create', session: 'a.b' }, 'bad_request'],

@@ -7,9 +7,7 @@ import { topicFault } from '../../../../shared/topics/grammar.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
 import { mayReadAll } from '../reading.ts';
-
-/** An answer is cut here, and says that there is more: a thousand events of a megabyte would be a gigabyte. */
-const answerBytes = 1024 * 1024;
+import { howManyFit } from './answer-size.ts';
 
 type Input = Pick<HistoryRequest, 'topic' | 'after' | 'limit' | 'reverse'>;
 
@@ -24,17 +22,13 @@ export async function history(broker: Broker, caller: Caller, input: Input): Pro
   const read = await broker.engine.log.read(topic, range);
   if (!read.ok) return read;
   const { head, events } = read.value;
-  const fitting = events.slice(0, fit(events));
+  const fitting = events.slice(
+    0,
+    howManyFit(events, ({ body }) => body.length),
+  );
   const last = fitting.at(-1);
   const more = last !== undefined && (reverse ? last.seq > head.first : last.seq < head.seq);
   return ok({ epoch: head.epoch, seq: head.seq, events: fitting.map(asSent), more });
-}
-
-/** How many of the events make one answer; the first always does. */
-function fit(events: readonly LogEvent[]): number {
-  let bytes = 0;
-  const over = events.findIndex(({ body }, i) => (bytes += body.length) > answerBytes && i > 0);
-  return over < 0 ? events.length : over;
 }
 
 /** An event as it stands in an answer: the fields of its frame. */

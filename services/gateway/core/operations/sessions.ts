@@ -11,6 +11,7 @@ import type {
 } from '../../../../shared/protocol/sessions.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
+import { howManyFit, sizeAsJson } from './answer-size.ts';
 
 export async function createSession(
   { sessions }: Broker,
@@ -37,12 +38,16 @@ export async function getSession(
   return asResult(await sessions.get(must(caller.identity), session));
 }
 
-export function sessionMessages(
+export async function sessionMessages(
   { sessions }: Broker,
   caller: Caller,
   input: Pick<SessionMessagesRequest, 'session' | 'thread' | 'after' | 'limit'>,
 ): Promise<Result<SessionMessagesResult>> {
-  return sessions.messages(must(caller.identity), input);
+  const read = await sessions.messages(must(caller.identity), input);
+  if (!read.ok) return read;
+  const { messages, more } = read.value;
+  const count = howManyFit(messages, sizeAsJson);
+  return ok({ messages: messages.slice(0, count), more: more || count < messages.length });
 }
 
 function asResult(found: Result<SessionRecord>): Result<SessionResult> {
