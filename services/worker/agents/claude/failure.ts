@@ -15,6 +15,8 @@ const statusOf: Readonly<Record<string, number>> = {
   overloaded_error: 529,
 };
 
+/** Who asks for more patience than this gets none: the run would hold a place in its worker for nothing. */
+const longestWaitMs = 60_000;
 /** A proxy may answer with a page of its own. */
 const longestSaid = 1000;
 
@@ -40,11 +42,14 @@ export function failureOf(thrown: unknown, key: string): ApiFailure {
     typeof apiMessage === 'string' ? apiMessage.replaceAll(key, '…').slice(0, longestSaid) : `HTTP ${status}`;
   const [code, passing] = kindOf(status);
   const headers: Headers | undefined = thrown.headers;
+  const waitMs = waitOf(headers?.get('retry-after'));
+  const tooLong = waitMs !== undefined && waitMs > longestWaitMs;
   // The API knows best: a limit of the month's spending is a 429, too.
-  const retryable = passing && headers?.get('x-should-retry') !== 'false';
+  const retryable = passing && !tooLong && headers?.get('x-should-retry') !== 'false';
+  const message = `the Messages API says: ${said}${tooLong ? ` (again in ${waitMs / 1000} s)` : ''}`;
   return {
-    error: new ClaudeError(code, `the Messages API says: ${said}`, retryable),
-    waitMs: waitOf(headers?.get('retry-after')),
+    error: new ClaudeError(code, message, retryable),
+    waitMs,
     details: { status, ...(requestID ? { request: requestID } : {}) },
   };
 }

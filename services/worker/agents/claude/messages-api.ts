@@ -11,8 +11,6 @@ import type { Spending } from './spending.ts';
 /** Within one attempt of the run, and only while nothing of the answer was heard. */
 const mostTries = 3;
 const firstWaitMs = 500;
-/** Who asks for more patience than this gets none: the run would hold a place in the worker for nothing. */
-const longestWaitMs = 60_000;
 
 export interface ApiOptions {
   readonly apiKey: string;
@@ -40,6 +38,7 @@ export async function* streamAnswer(
       logLevel: 'off',
     });
     let spoken = false;
+    let failure: ApiFailure;
     try {
       const stream = client.messages.stream(body, { signal: AbortSignal.any([signal, silence.signal]) });
       // It reads on while the run is paused: what it holds then is bounded by max_tokens, and the API would not wait.
@@ -61,18 +60,17 @@ export async function* streamAnswer(
       return message;
     } catch (thrown) {
       signal.throwIfAborted();
-      const { error, waitMs, details } = silence.signal.aborted ? silent() : failureOf(thrown, apiKey);
-      const wait = waitMs ?? firstWaitMs * 2 ** (tries - 1) * (1 + Math.random() / 4);
-      log.warn('the Messages API failed', { code: error.code, tries, ...details });
-      if (!error.retryable) throw error;
-      if (wait > longestWaitMs)
-        throw new ClaudeError(error.code, `${error.message} (again in ${wait / 1000} s at the earliest)`);
-      if (spoken || tries === mostTries) throw error;
-      context.progress({ note: `${error.message}; trying again` });
-      await after(clock, wait, signal);
+      failure = silence.signal.aborted ? silent() : failureOf(thrown, apiKey);
     } finally {
       silence.end();
     }
+    const { error, details } = failure;
+    log.warn('the Messages API failed', { code: error.code, tries, ...details });
+    // Chunks that are out are void only with a new attempt of the run.
+    if (!error.retryable || spoken || tries === mostTries) throw error;
+    const waitMs = failure.waitMs ?? firstWaitMs * 2 ** (tries - 1) * (1 + Math.random() / 4);
+    context.progress({ note: `${error.message}; trying again` });
+    await after(clock, waitMs, signal);
   }
 }
 
