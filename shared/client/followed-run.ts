@@ -25,8 +25,6 @@ export class FollowedRun {
     this.attached = started;
     this.known = started;
     this.outcome = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    // Whoever only loops is told there.
-    this.outcome.catch(() => {});
   }
 
   get over(): boolean {

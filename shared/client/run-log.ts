@@ -90,6 +90,7 @@ export class RunLog {
 
   /** By the last event of all, however it became known. */
   end(event: AgentwireEvent): void {
+    this.numberedBy(event.epoch ?? '');
     if (!this.get(event.seq)) {
       if (event.seq !== this.#head + 1) this.#first = event.seq;
       this.#put(event);

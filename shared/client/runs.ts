@@ -165,13 +165,18 @@ export class Runs {
       const end = last && endIn(last);
       // It is on its way, with all before it.
       if (replayed && end && run.log.awaits(epoch, seq)) return;
-      run.log.reached(epoch, seq);
       if (end) this.#end(run, last, end);
       // The events are kept for a shorter time than the record, which says how it ended.
       else if (isOver(state)) this.#record(run, (record) => this.#endBy(record, run, epoch, last ? seq + 1 : seq));
-      // Without events it may have ended, and after the answer, too: then the head is to be asked for once more.
-      else if (!last) this.#record(run, (record) => isOver(record.state) && this.#look(run, record.state, false));
+      else if (last) run.log.reached(epoch, seq);
+      else this.#record(run, (record) => this.#lookAgain(record, run, epoch, seq));
     });
+  }
+
+  /** Without events it may have ended, and after the answer, too: then the head is to be asked for once more. */
+  #lookAgain({ state }: RunRecord, run: FollowedRun, epoch: string, seq: number): void {
+    if (isOver(state)) this.#look(run, state, false);
+    else run.log.reached(epoch, seq);
   }
 
   /** Nothing follows the end, so its number is that of the head. */

@@ -202,7 +202,9 @@ async function play(steps: readonly Step[], coins: readonly boolean[]): Promise<
 function numbersOf(told: readonly AgentRunEvent[]): number[] {
   return told.flatMap((event) => {
     if (event.kind !== 'gap') return [event.seq];
-    return Array.from({ length: event.to! - event.from! + 1 }, (_, i) => event.from! + i);
+    const length = event.to! - event.from! + 1;
+    expect(length).toBeGreaterThan(0);
+    return Array.from({ length }, (_, i) => event.from! + i);
   });
 }
 
@@ -224,7 +226,7 @@ async function expectAllTold({ made, started, held, loops, seen }: World): Promi
   for (const { run, told, over } of loops) {
     const real = runs.get(await byNow(run.invocation))!;
     const all = made.log.all.filter(({ topic }) => topic === real.topic);
-    expect(over).toBe(true);
+    expect([over, told.at(-1)?.kind]).toEqual([true, real.state]);
     expect(numbersOf(told)).toEqual(all.map(({ seq }) => seq));
     for (const event of told) {
       if (event.kind !== 'gap') expect(event).toMatchObject(all[event.seq - 1]!.data as object);

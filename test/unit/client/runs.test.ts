@@ -363,6 +363,32 @@ test('events that a slow client lost are read from the history, unannounced', as
   expect(made.told.dropped).toEqual([]);
 });
 
+test('an end that was lost among them is found, and what the server still holds of the run is given up', async () => {
+  const made = await connected();
+  const run = await begun(made);
+  made.server.runs.last.tell({ kind: 'completed', result: 1 });
+  made.server.socket!.dropOldest(0);
+  await made.quiet();
+  expect(await run.result()).toBe(1);
+  const again = made.client.attach('r1');
+  await made.quiet();
+  expect(await again.result()).toBe(1);
+  expect(loop(again).events).toEqual([]);
+});
+
+test('an end that was lost and is kept no longer is found on the record', async () => {
+  const made = await connected();
+  const run = await begun(made);
+  const told = loop(run);
+  const { last } = made.server.runs;
+  last.tell({ kind: 'completed', result: 1 });
+  made.server.socket!.dropOldest(0);
+  made.log.trim(last.topic, 0);
+  await made.quiet();
+  expect(await run.result()).toBe(1);
+  expect(told.said()).toEqual(['queued', 'completed']);
+});
+
 test('a new numbering is a gap, after which all that is kept is told', async () => {
   const made = await connected();
   const run = await begun(made);
@@ -501,6 +527,10 @@ test('a cancel and a pause are asked again after a cut, a resume and a decision 
 
 test('close rejects what is open and leaves nothing behind', async () => {
   const made = await connected();
+  const long = await begun(made);
+  made.server.runs.last.say(1, ...Array.from({ length: 1500 }, () => 'x'));
+  made.server.runs.last.tell({ kind: 'completed', result: 1 });
+  await made.quiet();
   const run = await begun(made);
   const told = loop(run);
   const waiting = made.client.run('echo', 1);
@@ -514,14 +544,19 @@ test('close rejects what is open and leaves nothing behind', async () => {
   expect(await told.over).toBe('unavailable');
   expect(await codeOf(run.text())).toBe('unavailable');
   expect(await codeOf(run.cancel())).toBe('conflict');
+  const ended = loop(long);
+  expect(await ended.over).toBe('unavailable');
   expect(made.clock.pending).toBe(0);
 });
 
 test('a client that stops gives up what was not answered, and follows the rest when it is connected again', async () => {
   const made = await connected({ maxAttempts: 1 });
   const run = await begun(made);
-  const told = loop(run);
+  const texts = Array.from({ length: 1500 }, (_, i) => `${i}`);
+  made.server.runs.last.say(1, ...texts);
+  await made.quiet();
   made.server.away = true;
+  const told = loop(run);
   const waiting = made.client.run('echo', 'never');
   const unknown = made.client.attach('r9');
   await cut(made);
@@ -535,6 +570,7 @@ test('a client that stops gives up what was not answered, and follows the rest w
   await made.quiet();
   await back;
   expect(await run.result()).toBe(1);
-  expect(told.said()).toEqual(['queued', 'completed']);
+  await untilQuiet(made, told.over);
+  expect(told.said()).toEqual(['queued', 'started', ...texts, 'completed']);
   expect(made.server.runs.all).toHaveLength(1);
 });
