@@ -63,6 +63,18 @@ test('what is asked for by no route goes to the one for all others', async () =>
   expect([answer.status, await answer.text()]).toEqual([404, 'no /nowhere']);
 });
 
+test('204 has neither a body nor a length, and the connection serves on', async () => {
+  const { port } = await serve({
+    http: [get('/nothing', () => ({ status: 204, body: '' })), get('/a', () => says('a'))],
+  });
+  const { socket, text: received } = await dial(port);
+  socket.write('GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until(() => received().endsWith('\r\n\r\na'));
+  const [nothing = ''] = received().split('\r\n\r\n');
+  expect(nothing).toMatch(/^HTTP\/1.1 204 No Content\r\n/);
+  expect(nothing.toLowerCase()).not.toContain('content-length');
+});
+
 test('HEAD is answered as GET, without the body', async () => {
   const { port } = await serve({ http: [get('/here', () => ({ ...says('four'), headers: { 'x-mark': 'here' } }))] });
   const answer = await fetch(`http://127.0.0.1:${port}/here`, { method: 'HEAD' });
