@@ -14,7 +14,7 @@ export interface Balancer {
 }
 
 /** Stands between clients and gateways as a load balancer does, and cuts. Gone at the end of the test. */
-export async function startBalancer(targets: number[]): Promise<Balancer> {
+export async function startBalancer(targets: number[], random: () => number = Math.random): Promise<Balancer> {
   const pairs = new Set<{ client: Socket; server: Socket; muted: boolean }>();
   let turn = 0;
   const listener = createServer((client) => {
@@ -37,7 +37,7 @@ export async function startBalancer(targets: number[]): Promise<Balancer> {
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const cut = (share: number): number => {
-    const chosen = [...pairs].filter(() => Math.random() < share);
+    const chosen = [...pairs].filter(() => random() < share);
     // A reset, and not the orderly end that would let what was written arrive first.
     for (const { client, server } of chosen) {
       client.resetAndDestroy();

@@ -50,10 +50,10 @@ async function startProcess(service: ServiceMain | 'worker', env: Record<string,
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const abandoned = (): void => void child.kill('SIGKILL');
   process.once('exit', abandoned);
+  void exited.then(() => process.off('exit', abandoned));
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL');
     await exited;
-    process.off('exit', abandoned);
   };
   onTestFinished(kill);
 

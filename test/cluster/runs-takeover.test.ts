@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { startWorkerProcess } from '../support/gateway-process.ts';
+import { startRun, startRunCluster } from '../support/run-cluster.ts';
+import { faultsOf, hasEnded, historyOf, kindsOf, saidByAttempt, whenRun, whenSaid } from '../support/run-history.ts';
+
+it('a run that kills its worker each time is failed after five takeovers', async () => {
+  const cluster = await startRunCluster({ workers: 1 });
+  const { http } = cluster;
+  const { invocation } = await startRun(http, { agent: 'deadly', input: null });
+  for (let deaths = 0; deaths < 6; deaths += 1) {
+    await cluster.workers[0]!.exited;
+    await cluster.replaceWorker(0, 'kill');
+  }
+  const run = await whenRun(http, invocation, hasEnded);
+  const events = await historyOf(http, invocation);
+  expect([run.state, run.attempt, run.error?.code, faultsOf(events, run)]).toEqual(['failed', 6, 'worker_lost', []]);
+  const next = await startRun(http, { agent: 'echo', input: 'well again' });
+  expect((await whenRun(http, next.invocation, hasEnded)).state).toBe('completed');
+}, 120_000);
+
+it('runs on a worker that is blocked for longer than its lease go on elsewhere, and it is silent about them', async () => {
+  const cluster = await startRunCluster({ workers: 1 });
+  const { http } = cluster;
+  const [blocked] = cluster.workers;
+  const until = join(tmpdir(), `agentwire-${randomUUID()}`);
+  onTestFinished(() => rmSync(until, { force: true }));
+  const beside = await cluster.runOn(blocked!);
+  const { invocation } = await startRun(http, { agent: 'blocking', input: { until } });
+  await whenSaid(http, invocation, (said) => said.get(1) === '1:before ');
+  const other = await startWorkerProcess(cluster.env);
+  const run = await whenRun(http, invocation, hasEnded);
+  await whenSaid(http, beside, (said) => said.get(2) === String(other.pid));
+  const events = await historyOf(http, invocation);
+  expect([run.state, run.attempt, faultsOf(events, run)]).toEqual(['completed', 2, []]);
+  const all = ['before', ...Array.from({ length: 20 }, (_, i) => i)].map((word) => `2:${word} `).join('');
+  expect([...saidByAttempt(events)]).toEqual([
+    [1, '1:before '],
+    [2, all],
+  ]);
+  // Awake again it is a worker as any other, and what it lost it has let go of.
+  writeFileSync(until, '');
+  await cluster.runOn(blocked!);
+  expect(await historyOf(http, invocation)).toEqual(events);
+  expect(kindsOf(await historyOf(http, beside))).toEqual(['queued', 'started', 'chunk', 'started', 'chunk']);
+}, 120_000);

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Agent } from '../../services/worker/agent.ts';
+
+/** Says in which process it runs, and goes on until it is stopped; with {attempts}, the last of them completes. */
+const where: Agent = {
+  name: 'where',
+  description: 'Says the process it is in, and waits for its signal.',
+  async *run({ attempt, input, signal }) {
+    yield String(process.pid);
+    const { attempts } = (input ?? {}) as { attempts?: number };
+    if (attempt !== attempts) await sleep(3_600_000, undefined, { signal });
+  },
+};
+
+/** As `where`, and cannot be stopped. */
+const deaf: Agent = {
+  name: 'deaf',
+  description: 'Says the process it is in, and never heeds its signal.',
+  async *run() {
+    yield String(process.pid);
+    for (;;) {
+      await sleep(20);
+      yield 'still here ';
+    }
+  },
+};
+
+/** In its first attempt it keeps its process from everything until there is a file {until}, then goes on as if nothing had been. */
+const blocking: Agent = {
+  name: 'blocking',
+  description: 'Blocks its process in its first attempt.',
+  async *run({ attempt, input, signal }) {
+    yield `${attempt}:before `;
+    const { until } = input as { until: string };
+    if (attempt === 1) {
+      // What was said is on its way by then.
+      await sleep(200, undefined, { signal });
+      while (!existsSync(until));
+    }
+    for (let i = 0; i < 20; i += 1) {
+      yield `${attempt}:${i} `;
+      await sleep(10);
+    }
+  },
+};
+
+const deadly: Agent = {
+  name: 'deadly',
+  description: 'Kills its process.',
+  async *run() {
+    process.kill(process.pid, 'SIGKILL');
+    yield await new Promise<never>(() => {});
+  },
+};
+
+export default [where, deaf, blocking, deadly];
