@@ -76,7 +76,7 @@ function write(exchange: Exchange, reply: Reply | StreamReply): void {
   const body = 'body' in reply ? reply.body : '';
   // A client that is still sending a body which nobody reads must not keep the connection busy with it.
   if (exchange.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), exchange.bodyCut);
-  // That one may not even name a length. An argument, be it undefined, would be one.
+  // That one may not even name a length; given as undefined, it makes uWebSockets.js throw.
   else if (reply.status === 204) response.endWithoutBody();
   else response.end(body, exchange.bodyCut);
 }
