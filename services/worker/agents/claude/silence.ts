@@ -28,6 +28,7 @@ export class Silence {
         this.#heard();
         answer.enqueue(bytes);
       },
+      flush: () => this.end(),
     });
     return new Response(response.body.pipeThrough(listening), response);
   };
