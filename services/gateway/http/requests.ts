@@ -12,12 +12,14 @@ import { callerOf } from './caller.ts';
 import { failed, json } from './reply.ts';
 
 type Asked = RequestType & OperationName;
+/** Without those that give back the way to a connection's events, which is no result. */
+type Answered = Exclude<Asked, 'run' | 'attach' | 'subscribe'>;
 type Fields = Record<string, unknown>;
 /** Where a route has the fields of its request from. Those named in the path come from there, whatever this says. */
 type Source = (request: HttpRequest) => Result<Fields> | Promise<Result<Fields>>;
 
 /** A route that is a native request in other clothes, and answers with its result. */
-export function answering(broker: Broker, type: Asked, source: Source, status = 200): HttpRoute['handle'] {
+export function answering(broker: Broker, type: Answered, source: Source, status = 200): HttpRoute['handle'] {
   return async (request): Promise<Reply> => {
     const result = await ask(broker, request, type, source);
     return result.ok ? json(status, result.value) : failed(result);
