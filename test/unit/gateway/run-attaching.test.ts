@@ -206,7 +206,7 @@ describe.each<Format>(['json', 'msgpack'])('a run, in %s,', (format) => {
   });
 
   it('beside a pattern over all runs comes once, and the pattern stays', async () => {
-    const { client, worker } = await scene(format);
+    const { client, worker } = await scene(format, {}, { around: slowQueue });
     await client.request({ type: 'subscribe', topics: ['run.#'] });
     const ids: (string | number)[] = [];
     for (let i = 0; i < 20; i += 1) {
@@ -224,7 +224,7 @@ describe.each<Format>(['json', 'msgpack'])('a run, in %s,', (format) => {
   });
 
   it('asked for right ahead of a pattern over all runs comes from its first event on', async () => {
-    const { client, worker } = await scene(format, {}, { around: slow });
+    const { client, worker } = await scene(format, {}, { around: slowQueue });
     const runs = Array.from({ length: 10 }, (_, i) => client.send({ type: 'run', agent: 'echo', input: i }));
     const pattern = client.send({ type: 'subscribe', topics: ['run.*'] });
     const more = client.send({ type: 'run', agent: 'echo', input: 'more' });
@@ -251,7 +251,7 @@ describe.each<Format>(['json', 'msgpack'])('a run, in %s,', (format) => {
   });
 
   it('that is cancelled says so behind the answer', async () => {
-    const { client } = await scene(format);
+    const { client } = await scene(format, {}, { around: slowQueue });
     const run = await start(client);
     await client.gather(1);
     const id = client.send({ type: 'cancel', invocation: run });
@@ -298,14 +298,18 @@ function spanOf(frame: Frame): [number, number] {
     : [frame['from'] as number, frame['to'] as number];
 }
 
-/** A store on the network: what the hub asks of it is answered in a later turn. */
-function slow(engine: Engine): Engine {
-  const heads = engine.log.heads.bind(engine.log);
-  engine.log.heads = async (asks) => {
-    await new Promise((resolve) => setImmediate(resolve));
-    return heads(asks);
-  };
+/** A queue on the network: its answers come turns later than the events of what was queued. */
+function slowQueue(engine: Engine): Engine {
+  const jobs = engine.queue('runs');
+  const { add, remove } = { add: jobs.add.bind(jobs), remove: jobs.remove.bind(jobs) };
+  jobs.add = async (job) => turnsLater(await add(job));
+  jobs.remove = async (id) => turnsLater(await remove(id));
   return engine;
+}
+
+async function turnsLater<T>(value: T): Promise<T> {
+  for (let i = 0; i < 10; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  return value;
 }
 
 describe('a store that is away', () => {
