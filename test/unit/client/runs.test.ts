@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import type { AgentRun, AgentRunEvent } from '../../../shared/client/index.ts';
 import { codeOf, connected, harness, notes } from './harness.ts';
 import type { Harness } from './harness.ts';
@@ -82,6 +82,22 @@ test('a run that is cancelled or fails rejects the result with a code, and ends 
     await expect(run.result()).rejects.toMatchObject({ name: 'RunError', code, message, invocation });
     expect([await told.over, await text]).toEqual(['resolved', code]);
     expect(told.said()).toEqual(['queued', end.kind]);
+  }
+});
+
+test('events are told apart by their kind, and the result is of the type that was asked for', async () => {
+  const made = await connected();
+  const run = made.client.run<{ sum: number }>('adder', [1, 2]);
+  expectTypeOf(run.result()).resolves.toEqualTypeOf<{ sum: number }>();
+  const told = loop(run);
+  await made.quiet();
+  made.server.runs.last.say(1, 'three');
+  await made.quiet();
+  for (const event of told.events) {
+    if (event.kind === 'gap') expectTypeOf(event.to).toEqualTypeOf<number | undefined>();
+    else expectTypeOf(event.seq).toEqualTypeOf<number>();
+    if (event.kind === 'chunk') expectTypeOf(event.text).toEqualTypeOf<string>();
+    if (event.kind === 'failed') expectTypeOf(event.error.code).toEqualTypeOf<string>();
   }
 });
 
