@@ -8,16 +8,32 @@ import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
 import { library } from './scenarios/library.ts';
 import { publishes } from './scenarios/publishes.ts';
+import { runsCrowd } from './scenarios/runs-crowd.ts';
+import { runsRate } from './scenarios/runs-rate.ts';
+import { runsTakeover } from './scenarios/runs-takeover.ts';
+import { runs } from './scenarios/runs.ts';
 import type { Figure, Round, Sample, Scenario } from './scenarios/scenario.ts';
 import { storm } from './scenarios/storm.ts';
 import { through } from './scenarios/through.ts';
 
 /** Side-by-side measurements. This process is the load generator; what is measured runs in processes of its own. */
-const scenarios: readonly Scenario[] = [fanout, through, idle, latency, publishes, storm, library];
+const scenarios: readonly Scenario[] = [
+  fanout,
+  through,
+  idle,
+  latency,
+  publishes,
+  storm,
+  library,
+  runs,
+  runsRate,
+  runsCrowd,
+  runsTakeover,
+];
 
 const usage = `npm run bench -- [scenario …] [--json FILE] [--profile FOLDER]
 
-${scenarios.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}
+${scenarios.map(({ name, about }) => `  ${name.padEnd(13)} ${about}`).join('\n')}
 
   --json FILE       writes every sample to FILE
   --profile FOLDER  writes a CPU profile of each gateway to FOLDER; the figures of such a run are too high

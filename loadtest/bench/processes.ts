@@ -21,11 +21,11 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** What `npm run gateway` gives to Node; both sides of a measurement get the same. */
-function shippedFlags(): string[] {
+/** What `npm run gateway` gives to Node; both sides of a measurement get the same. Workers are shipped with other flags. */
+function shippedFlags(script: 'gateway' | 'worker'): string[] {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   const { scripts } = JSON.parse(manifest) as { scripts: Record<string, string> };
-  return (scripts['gateway'] ?? '').split(' ').filter((word) => word.startsWith('--'));
+  return (scripts[script] ?? '').split(' ').filter((word) => word.startsWith('--'));
 }
 
 /** Starts a server that says its port in a JSON line on standard output. */
@@ -34,9 +34,10 @@ export async function startServer(
   args: readonly string[],
   env: Record<string, string>,
   profileFolder?: string,
+  script: 'gateway' | 'worker' = 'gateway',
 ): Promise<ServerProcess> {
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  return await start([...shippedFlags(), ...profile], file, args, env);
+  return await start([...shippedFlags(script), ...profile], file, args, env);
 }
 
 /** As `startServer`, with the flags that an application has: none. The port that it says may be anything. */

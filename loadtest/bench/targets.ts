@@ -6,7 +6,7 @@ import type { ServerProcess } from './processes.ts';
 import { textFrame } from './ws-frames.ts';
 
 const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const gatewayFile = fileOf('../../dist/services/gateway/main.js');
+const builtFile = (service: 'gateway' | 'worker'): string => fileOf(`../../dist/services/${service}/main.js`);
 
 /** The JSON text of an event's data: 200 bytes. */
 export const data = JSON.stringify('x'.repeat(198));
@@ -38,15 +38,31 @@ export const agentwireFrames: Pick<Target, 'path' | 'subscribe' | 'publish'> = {
 
 /** Gateways as they are shipped, on a Redis of their own. */
 export function agentwire(gateways: number): StartTarget {
-  return async ({ profileFolder }) => {
-    if (!existsSync(gatewayFile)) throw new Error('dist/ is not there: run `make bench`, or `make build` first');
-    // The clients of a measurement never answer a ping, and one that only listens would be closed as dead.
-    const env = { HOST: '127.0.0.1', PORT: '0', AGENTWIRE_DRAIN_MS: '0', AGENTWIRE_CLIENT_TIMEOUT_MS: '3600000' };
-    const cluster = await startCluster(gateways, (redis) =>
-      startServer(gatewayFile, [], { ...env, REDIS_URL: redis.url }, profileFolder),
-    );
+  return async (options) => {
+    const cluster = await startCluster(gateways, ({ url }) => startService('gateway', url, options));
     return { ...agentwireFrames, ...cluster };
   };
+}
+
+/** A gateway or a worker as it is shipped. */
+export async function startService(
+  service: 'gateway' | 'worker',
+  redisUrl: string,
+  { profileFolder }: TargetOptions,
+  settings: Record<string, string> = {},
+): Promise<ServerProcess> {
+  const file = builtFile(service);
+  if (!existsSync(file)) throw new Error('dist/ is not there: run `make bench`, or `make build` first');
+  const env = {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    REDIS_URL: redisUrl,
+    AGENTWIRE_DRAIN_MS: '0',
+    // The clients of a measurement never answer a ping, and one that only listens would be closed as dead.
+    AGENTWIRE_CLIENT_TIMEOUT_MS: '3600000',
+    ...settings,
+  };
+  return await startServer(file, [], env, profileFolder, service);
 }
 
 const bareFrames: Pick<Target, 'path' | 'subscribe' | 'publish'> = {

@@ -2,7 +2,7 @@ import { steadily } from '../generator.ts';
 import { Side } from '../side.ts';
 import { agentwire, bareCluster } from '../targets.ts';
 import type { StartTarget, TargetOptions } from '../targets.ts';
-import { inTurns } from './scenario.ts';
+import { inTurns, percentile } from './scenario.ts';
 import type { Round, Scenario } from './scenario.ts';
 
 const perSecond = 1000;
@@ -56,8 +56,7 @@ class Timed {
     const usage = await this.side.drive(() => steadily(perSecond, ms, (count) => this.#send(count)));
     if (typeof usage === 'string') return { p50: usage, p99: usage };
     const sorted = this.#took.sort((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1]!;
-    return { p50: at(0.5), p99: at(0.99) };
+    return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
   }
 
   /** From the moment of sending, not of the plan: a late timer of the generator is no delay of the servers. */

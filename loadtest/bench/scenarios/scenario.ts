@@ -41,10 +41,17 @@ export async function inTurns(agentwire: () => Promise<Round>, bare: () => Promi
   return rounds;
 }
 
+/** For what has no control: there are no bare parts that would do it. */
+export async function inRounds(work: () => Promise<Round>): Promise<Rounds> {
+  const rounds: Rounds = { agentwire: [], bare: [] };
+  for (let i = 0; i < roundCount; i++) rounds.agentwire.push(await work());
+  return rounds;
+}
+
 /** To be read beside a rate: near 100 % it was the generator that could do no more. */
 export const generatorFigure: Figure = { key: 'generator', what: '… the generator, of a core', unit: '%', digits: 0 };
 
-export function generatorShare({ generator, seconds }: Usage): number {
+export function generatorShare({ generator, seconds }: Pick<Usage, 'generator' | 'seconds'>): number {
   return generator / seconds / 10_000;
 }
 
@@ -53,4 +60,9 @@ export function figuresOf<Work>(usage: Work | string, make: Record<string, (usag
   return Object.fromEntries(
     Object.entries(make).map(([key, figure]) => [key, typeof usage === 'string' ? usage : figure(usage)]),
   );
+}
+
+/** Of numbers in order. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
 }
