@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { must } from '../../../shared/base/assert.ts';
@@ -47,6 +50,15 @@ class Impatient extends ManualClock {
   }
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 describe('what will not pass is told at once, and not tried again', () => {
   test.each([
     [401, 'authentication_error', 'unauthenticated'],
@@ -85,10 +97,10 @@ describe('what may pass is tried three times, and then by a new attempt', () => 
 
   test('nobody is there', async () => {
     const told = new Told('hi');
-    const agent = claude({ apiKey, baseUrl: 'http://127.0.0.1:1', clock: new Impatient() });
+    const agent = claude({ apiKey, baseUrl: `http://127.0.0.1:${await freePort()}`, clock: new Impatient() });
     const { error } = await outcomeOf(agent, told);
-    expect(error).toMatchObject({ code: 'unavailable', retryable: true });
-    expect(error?.message).toMatch(/^the Messages API cannot be reached/);
+    const message = 'the Messages API cannot be reached (ECONNREFUSED)';
+    expect(error).toEqual({ code: 'unavailable', message, retryable: true });
     expect(told.notes).toHaveLength(2);
   });
 
@@ -216,12 +228,14 @@ describe('a cancel', () => {
   const reason = new Error('enough');
 
   test('ends the request, and the server sees it', async () => {
-    const { api, agent } = await claudeOnApi();
+    const clock = new ManualClock();
+    const { api, agent } = await claudeOnApi(clock);
     api.next(begins(['half']));
     const told = new Told('hi');
     const driven = drive(agent, told, () => told.stopping.abort(reason));
     await expect(driven).rejects.toBe(reason);
     await until(() => must(api.requests[0]).gone);
+    expect(clock.pending).toBe(0);
   });
 
   test('while nothing has come yet', async () => {

@@ -1,4 +1,4 @@
-import type { MessageParam } from '@anthropic-ai/sdk/resources/messages';
+import type { MessageParam } from '@anthropic-ai/sdk/resources/messages/messages';
 import { isMap } from '../../../../shared/protocol/common.ts';
 import type { Message } from '../../../../shared/protocol/sessions.ts';
 import type { AgentSession } from '../../agent.ts';

@@ -65,7 +65,7 @@ export async function* streamAnswer(
       silence.end();
     }
     const { error, details } = failure;
-    log.warn('the Messages API failed', { code: error.code, tries, ...details });
+    log.warn('the Messages API failed', { code: error.code, says: error.message, tries, ...details });
     // Chunks that are out are void only with a new attempt of the run.
     if (!error.retryable || spoken || tries === mostTries) throw error;
     const waitMs = failure.waitMs ?? firstWaitMs * 2 ** (tries - 1) * (1 + Math.random() / 4);

@@ -1,4 +1,4 @@
-import type { Usage } from '@anthropic-ai/sdk/resources/messages';
+import type { Usage } from '@anthropic-ai/sdk/resources/messages/messages';
 
 type Counted = 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens' | 'cache_creation_input_tokens';
 export type Counts = Pick<Usage, Counted>;

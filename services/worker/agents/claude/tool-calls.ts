@@ -1,4 +1,4 @@
-import type { ContentBlock, ToolResultBlockParam, ToolUseBlock } from '@anthropic-ai/sdk/resources/messages';
+import type { ContentBlock, ToolResultBlockParam, ToolUseBlock } from '@anthropic-ai/sdk/resources/messages/messages';
 import { fail } from '../../../../shared/base/errors.ts';
 import type { Result } from '../../../../shared/base/errors.ts';
 import type { AgentContext, AgentOutput } from '../../agent.ts';

@@ -1,4 +1,4 @@
-import type { Tool as ToolParam } from '@anthropic-ai/sdk/resources/messages';
+import type { Tool as ToolParam } from '@anthropic-ai/sdk/resources/messages/messages';
 import * as z from 'zod';
 import type { Result } from '../../../../shared/base/errors.ts';
 import { fail, ok } from '../../../../shared/base/errors.ts';
