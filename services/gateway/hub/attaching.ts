@@ -8,6 +8,8 @@ import type { Subscriber } from './subscriber.ts';
 import { decided, replaysOf, take, tryPlan } from './subscribing.ts';
 
 const retryMs = 200;
+/** Made at once; the node does nothing else meanwhile. */
+const perTry = 256;
 
 /**
  * Promises the connection a run's events, until the one that ends it. It is made in the background, with others that
@@ -49,7 +51,7 @@ async function makeAll(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Re
 }
 
 async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Result<void>> {
-  const promised = [...owed.attachments.values()];
+  const promised = [...owed.attachments.values()].slice(0, perTry);
   const asks = promised.map(({ topic, after }): Ask => ({
     topic,
     since: after === undefined ? 'earliest' : { after },
