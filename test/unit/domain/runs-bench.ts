@@ -32,6 +32,30 @@ export async function codeOf(asked: Promise<Result<unknown>>): Promise<string> {
   return result.ok ? 'ok' : result.code;
 }
 
+/** The same store, seen through something that stands in between. */
+export function through(
+  engine: Engine,
+  parts: { records?: Partial<Engine['records']>; queue?: Engine['queue'] },
+): Engine {
+  const { log, records, leases, signals, counters } = engine;
+  return {
+    log,
+    leases,
+    signals,
+    counters,
+    records: {
+      read: (home, keys) => records.read(home, keys),
+      page: (home, list, range) => records.page(home, list, range),
+      commit: (home, change) => records.commit(home, change),
+      ...parts.records,
+    },
+    queue: parts.queue ?? ((name) => engine.queue(name)),
+    start: () => engine.start(),
+    stop: () => engine.stop(),
+    ready: () => engine.ready(),
+  };
+}
+
 /** The run domain as one gateway has it, and the worker's part of it by hand. */
 export class Bench {
   readonly engine: Engine;

@@ -8,7 +8,7 @@ import { Sweeper } from '../../../shared/domain/runs/sweeper.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
 import type { Log } from '../../../shared/observe/log.ts';
-import { alice, Bench, codeOf, got } from './runs-bench.ts';
+import { alice, Bench, codeOf, got, through } from './runs-bench.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
@@ -25,20 +25,19 @@ class Dying {
     this.#lastIsMute = lastIsMute;
     const { records } = engine;
     const queue = engine.queue('runs');
-    this.engine = Object.assign(Object.create(engine) as Engine, {
+    this.engine = through(engine, {
       records: {
         read: (home, keys) => this.#reads(() => records.read(home, keys)),
         page: (home, list, range) => this.#reads(() => records.page(home, list, range)),
         commit: (home, change) => this.#changes(() => records.commit(home, change)),
-      } satisfies Engine['records'],
-      queue: () =>
-        ({
-          add: (job) => this.#changes(() => queue.add(job)),
-          remove: (id) => this.#changes(() => queue.remove(id)),
-          has: (ids) => this.#reads(() => queue.has(ids)),
-          counts: () => this.#reads(() => queue.counts()),
-          consume: (options) => queue.consume(options),
-        }) satisfies ReturnType<Engine['queue']>,
+      },
+      queue: () => ({
+        add: (job) => this.#changes(() => queue.add(job)),
+        remove: (id) => this.#changes(() => queue.remove(id)),
+        has: (ids) => this.#reads(() => queue.has(ids)),
+        counts: () => this.#reads(() => queue.counts()),
+        consume: (options) => queue.consume(options),
+      }),
     });
   }
 

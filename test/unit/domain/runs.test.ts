@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
+import { fail } from '../../../shared/base/errors.ts';
 import { onNudge } from '../../../shared/domain/runs/run-signals.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
-import { alice, Bench, bob, codeOf, got, root } from './runs-bench.ts';
+import { alice, Bench, bob, codeOf, got, root, through } from './runs-bench.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -74,8 +75,8 @@ describe('a start', () => {
 
   test('that could not be queued is no failure: the run is there', async () => {
     const { engine } = bench;
-    const queue = { ...engine.queue('runs'), add: () => Promise.resolve({ ok: false, code: 'unavailable' } as never) };
-    const broken = new Bench(Object.assign(Object.create(engine) as typeof engine, { queue: () => queue }), { clock });
+    const queue = { ...bench.engine.queue('runs'), add: () => Promise.resolve(fail('unavailable')) };
+    const broken = new Bench(through(engine, { queue: () => queue }), { clock });
     const invocation = await broken.start();
     expect(await bench.state(invocation)).toBe('queued');
     expect(await bench.hasJob(invocation)).toBe(false);
