@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { count, envelope } from './common.ts';
-import { agentName, invocationId, metadata, sessionId } from './runs.ts';
+import { agentName, cursor, invocationId, metadata, pageLimit, sessionId } from './runs.ts';
 
 export const sessionRecord = z.object({
   session: sessionId,
@@ -28,10 +28,12 @@ export const message = z.object({
 });
 export type Message = z.output<typeof message>;
 
+const name = z.string().max(256);
+
 export const sessionCreateRequest = z.object({
   type: z.literal('session.create'),
   ...envelope,
-  name: z.string().max(256).exactOptional(),
+  name: name.exactOptional(),
   agent: agentName.exactOptional(),
   metadata: metadata.exactOptional(),
   /** An id of the client's own; made by the server where it is left out. */
@@ -43,6 +45,33 @@ export const sessionGetRequest = z.object({ type: z.literal('session.get'), ...e
 export type SessionGetRequest = z.output<typeof sessionGetRequest>;
 export const sessionResult = z.object({ session: sessionRecord });
 export type SessionResult = z.output<typeof sessionResult>;
+
+/** Newest first. */
+export const sessionListRequest = z.object({
+  type: z.literal('session.list'),
+  ...envelope,
+  limit: pageLimit,
+  cursor: cursor.exactOptional(),
+});
+export type SessionListRequest = z.output<typeof sessionListRequest>;
+export const sessionListResult = z.object({ sessions: z.array(sessionRecord), cursor: cursor.exactOptional() });
+export type SessionListResult = z.output<typeof sessionListResult>;
+
+/** What is left out stays as it is. With `rev`, only the record that the client has seen is changed. */
+export const sessionUpdateRequest = z.object({
+  type: z.literal('session.update'),
+  ...envelope,
+  session: sessionId,
+  rev: z.int().min(1).exactOptional(),
+  state: z.unknown().optional(),
+  metadata: metadata.exactOptional(),
+  name: name.exactOptional(),
+});
+export type SessionUpdateRequest = z.output<typeof sessionUpdateRequest>;
+
+export const sessionDeleteRequest = z.object({ type: z.literal('session.delete'), ...envelope, session: sessionId });
+export const sessionDeleteResult = z.object({ session: sessionId });
+export type SessionDeleteResult = z.output<typeof sessionDeleteResult>;
 
 /** Oldest first. `after` is a message's id, or how many messages to pass over: of the session, or of the thread where one is named. */
 export const sessionMessagesRequest = z.object({
