@@ -126,8 +126,11 @@ test('what was asked for offline is started with the first connection, as far as
   onTestFinished(() => made.client.close());
   const runs = [1, 2, 3].map((input) => made.client.run('echo', input));
   expect(await codeOf(runs[2]!.result())).toBe('busy');
+  // What is only read needs no place in the queue.
+  const read = codeOf(made.client.attach('never-was', { after: 1 }).text());
   void made.client.connect();
   await made.quiet();
+  expect(await read).toBe('not_found');
   expect(made.server.runs.all.map(({ asked }) => asked['input'])).toEqual([1, 2]);
   const next = made.client.run('echo', 4);
   await made.quiet();
