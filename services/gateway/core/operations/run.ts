@@ -1,4 +1,5 @@
 import { must } from '../../../../shared/base/assert.ts';
+import type { Clock } from '../../../../shared/base/clock.ts';
 import { fail, ok } from '../../../../shared/base/errors.ts';
 import type { Failure, Result } from '../../../../shared/base/errors.ts';
 import { isOver, topicOf } from '../../../../shared/domain/runs/run.ts';
@@ -36,14 +37,34 @@ export async function run(
   return ok({ run: made, duplicate, attach: wanted ? () => promise(broker, caller, made) : () => {} });
 }
 
+interface AttachInput {
+  readonly invocation: string;
+  readonly after?: number;
+  /** The caller has heard of the run in its session's line. */
+  readonly announced?: boolean;
+}
+
 /** The events of a run that was started here or anywhere: those behind `after`, or all that are kept. */
 export async function attach(
   broker: Broker,
   caller: Caller,
-  { invocation, after }: { readonly invocation: string; readonly after?: number },
+  { invocation, after, announced = false }: AttachInput,
 ): Promise<Result<Attached>> {
-  const found = await broker.runs.status(must(caller.identity), invocation);
+  const find = (): Promise<Result<Run>> => broker.runs.status(must(caller.identity), invocation);
+  const found = await (announced ? awaited(broker.clock, find) : find());
   return found.ok ? ok({ run: found.value, attach: () => promise(broker, caller, found.value, after) }) : found;
+}
+
+/** A run stands in line before it is written, and is then written within a moment unless its gateway died. */
+const writtenWithinMs = [5, 10, 20, 50, 100, 200, 500, 1000];
+
+async function awaited(clock: Clock, find: () => Promise<Result<Run>>): Promise<Result<Run>> {
+  for (const ms of writtenWithinMs) {
+    const found = await find();
+    if (found.ok || found.code !== 'not_found') return found;
+    await new Promise<void>((resolve) => clock.later(ms, resolve));
+  }
+  return find();
 }
 
 function promise(broker: Broker, { subscriber }: Caller, run: Run, after?: number): void {

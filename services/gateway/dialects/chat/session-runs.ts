@@ -93,13 +93,14 @@ export class SessionRuns {
     if (!isMap(data)) return;
     const { kind, invocation } = data;
     if (typeof invocation !== 'string') return;
-    if (kind === 'queued') this.#attach(invocation);
-    else if (kind === 'ended' && this.#known.has(invocation)) this.#forget(this.#ended.push(invocation));
+    // One that ends unknown was announced before it could be heard of, and written after it could be listed.
+    if (!this.#known.has(invocation)) this.#attach(invocation);
+    else if (kind === 'ended') this.#forget(this.#ended.push(invocation));
   }
 
   #attach(invocation: string): void {
     if (this.#known.has(invocation)) return;
-    this.#client.perform('attach', { invocation }, (attached) => {
+    this.#client.perform('attach', { invocation, announced: true }, (attached) => {
       if (attached.ok) this.follow(attached.value);
       else this.#watching = false;
     });
