@@ -86,13 +86,13 @@ export class Start {
   }
 
   async #begin(identity: Identity, invocation: string, asked: StartRun): Promise<Result<Started>> {
-    const { store, clock } = this.#parts;
+    const { store, clock, options } = this.#parts;
     const refused = await this.#refusal(identity, asked);
     if (refused) return refused;
     const began = clock.now();
     const run = this.#newRun(identity, invocation, asked, began);
     const rank = this.#nextRank(began);
-    const listed = await this.#list(run, rank);
+    const listed = await this.#list(run, rank, options.maxRunsPerIdentity);
     if (!listed.ok) return listed;
     const placed = await this.#place(run, rank, asked.whenBusy ?? 'enqueue');
     if (!placed.ok) {
@@ -106,8 +106,8 @@ export class Start {
     const written = await store.create(run, said === undefined ? { input } : { input, said });
     if (!written.ok) return written.code === 'conflict' ? this.#conflict(run, listed.value.rev) : written;
     if (clock.now() - began > startingMs) {
-      // It was perhaps taken for one that never would be written.
-      await this.#list(run, rank);
+      // It was perhaps taken for one that never would be written. Now that it is, no quota can keep it off the list.
+      await this.#list(run, rank, 0);
       await this.#place(run, rank, 'enqueue');
     }
     await this.#parts.settling.enqueue(run);
@@ -158,10 +158,9 @@ export class Start {
     };
   }
 
-  #list({ invocation, owner, session }: Run, rank: number): Promise<Result<{ rev: number }>> {
-    const { index, options } = this.#parts;
+  #list({ invocation, owner, session }: Run, rank: number, mostOpen: number): Promise<Result<{ rev: number }>> {
     const entry = session === undefined ? { owner } : { owner, session };
-    return index.opened(invocation, entry, rank, options.maxRunsPerIdentity);
+    return this.#parts.index.opened(invocation, entry, rank, mostOpen);
   }
 
   #place(run: Run, rank: number, whenBusy: WhenBusy): Promise<Result<{ interrupted: readonly InLine[] }>> {

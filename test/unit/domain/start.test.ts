@@ -28,12 +28,12 @@ function late(): Bench {
 }
 
 /** A gateway that stands still before it writes the run, while this happens. */
-function slow(meanwhile: (invocation: string) => Promise<void>): Bench {
+function slow(meanwhile: (invocation: string) => Promise<void>, maxRunsPerIdentity = 0): Bench {
   const commit: Engine['records']['commit'] = async (home, change) => {
     if (home.startsWith('run.') && change.put) await meanwhile(home.slice('run.'.length));
     return engine.records.commit(home, change);
   };
-  return new Bench(through(engine, { records: { commit } }), { clock });
+  return new Bench(through(engine, { records: { commit } }), { clock, maxRunsPerIdentity });
 }
 
 const asked = { agent: 'echo', input: 'hello', key: 'k', session: 's' } as const;
@@ -72,18 +72,24 @@ test('one that comes too late, and for another session, leaves nothing there', a
   expect(await bench.messages('t')).toEqual([]);
 });
 
-test('one that took so long that it was dropped is listed, and stands in line, again', async () => {
-  const invocation = await slow(async (run) => {
-    clock.advance(70_000);
-    await got(bench.parts.index.drop(run));
-  }).start(asked);
-  expect(await bench.open()).toEqual([invocation]);
-  expect(await bench.line('s')).toEqual([invocation]);
-  expect(await bench.hasJob(invocation)).toBe(true);
-  await bench.work(invocation);
-  expect(await bench.messages('s')).toHaveLength(2);
-  await bench.expectSettled(invocation);
-});
+test.each([0, 1])(
+  'one that took so long that it was dropped is listed and stands in line again, quota %i',
+  async (most) => {
+    const slowly = slow(async (run) => {
+      clock.advance(70_000);
+      await got(bench.parts.index.drop(run));
+      // Another took the place that its identity had.
+      await bench.start();
+    }, most);
+    const invocation = await slowly.start(asked);
+    expect(await bench.open()).toContain(invocation);
+    expect(await bench.line('s')).toEqual([invocation]);
+    expect(await bench.hasJob(invocation)).toBe(true);
+    await bench.work(invocation);
+    expect(await bench.messages('s')).toHaveLength(2);
+    await bench.expectSettled(invocation);
+  },
+);
 
 test('what was cancelled before it was written for the last time is not queued', async () => {
   const first = await slow(async (run) => {
