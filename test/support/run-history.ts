@@ -36,13 +36,18 @@ export async function recordOf(http: Http, invocation: string): Promise<RunRecor
 }
 
 /** The record, once it is as asked. */
-export function whenRun(http: Http, invocation: string, is: (run: RunRecord) => boolean): Promise<RunRecord> {
+export function whenRun(
+  http: Http,
+  invocation: string,
+  is: (run: RunRecord) => boolean,
+  patience = { timeout: 60_000, interval: 20 },
+): Promise<RunRecord> {
   const look = async (): Promise<RunRecord> => {
     const run = await recordOf(http, invocation);
     if (!is(run)) throw new Error(`the run stays ${JSON.stringify(run)}`);
     return run;
   };
-  return vi.waitFor(look, { timeout: 60_000, interval: 20 });
+  return vi.waitFor(look, patience);
 }
 
 export const hasEnded = ({ endedAt }: RunRecord): boolean => endedAt !== undefined;
