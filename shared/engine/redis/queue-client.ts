@@ -12,13 +12,16 @@ end`;
 
 /**
  * What BullMQ's scripts leave out, in front of them. They do not say whether a job was added or was there already, nor
- * whether there was one to remove. And they tell a stream of all that happens, which nobody reads here: it would grow to
+ * whether there was one to remove. They leave the bell ringing for a consumer that has looked by itself, which would
+ * look once more for each job. And they tell a stream of all that happens, which nobody reads here: it would grow to
  * ten thousand entries.
  */
 const preludes: Record<string, string> = {
   addPrioritizedJob: addPrelude,
   addDelayedJob: addPrelude,
   removeJob: "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end",
+  // Whoever looks needs no call any more: if it gets a job, BullMQ calls the next one again.
+  moveToActive: "redis.call('ZREM', KEYS[11], '0')",
 };
 
 /** The store could not be reached: BullMQ hands it on to whoever asked. */

@@ -52,7 +52,8 @@ export class QueueJobs {
       skipVersionCheck: true,
       skipWaitingForReady: true,
       lockDuration: leaseMs,
-      stalledInterval: checkEveryMs,
+      // Who checks keeps the others from it for so long, and must not keep itself from its next check.
+      stalledInterval: checkEveryMs / 2,
       // Jobs are never given up here: whoever adds them counts how often they were begun.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     };
@@ -142,7 +143,7 @@ export class QueueJobs {
     return answer.ok ? ok(new Set(answer.value.map(idOf))) : answer;
   }
 
-  /** Brings back the jobs of consumers that died. However many ask, it is looked once in `checkEveryMs`. */
+  /** Brings back the jobs of consumers that died. However many ask, it is looked at most twice in `checkEveryMs`. */
   async recover(): Promise<void> {
     await attempt(() => this.#backend.moveStalledJobsToWait());
   }

@@ -72,6 +72,22 @@ describe('a queue on Redis when something breaks', () => {
     expect(begun).toHaveLength(2);
   });
 
+  it('is not called for a job that it has taken', async () => {
+    const { queue, add, begun, consume, atOnce } = await started();
+    await consume(atOnce);
+    const jobs = 20;
+    for (let i = 1; i <= jobs; i++) {
+      await add(`job ${i}`);
+      await vi.waitFor(() => expect(begun).toHaveLength(i), patience);
+      await vi.waitFor(async () => expect((await got(queue.counts())).running).toBe(0), patience);
+    }
+    const redis = new Redis(server.port);
+    const calls = Number(/cmdstat_bzpopmin:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1]);
+    redis.disconnect();
+    // One that waits for long asks anew now and then.
+    expect(calls).toBeLessThan(1.5 * jobs);
+  });
+
   it('keeps a job as long as its work takes, parked or not', async () => {
     const { queue, add, begun, consume } = await started();
     const held: HeldJob[] = [];
