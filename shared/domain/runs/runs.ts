@@ -60,12 +60,8 @@ export class Runs {
   }
 
   async #find(identity: Identity, invocation: string): Promise<Result<Standing>> {
-    // What cannot end a topic's name is the id of no run.
-    if (!/^[\w-]{1,64}$/.test(invocation)) return notFound;
     const found = await this.#parts.store.load(invocation);
     if (!found.ok) return found;
-    return identity.admin || found.value.run.owner === identity.id ? found : notFound;
+    return identity.admin || found.value.run.owner === identity.id ? found : fail('not_found', 'there is no such run');
   }
 }
-
-const notFound = fail('not_found', 'there is no such run');

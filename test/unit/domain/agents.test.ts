@@ -109,3 +109,11 @@ test('while the store is away, nobody knows', async () => {
   expect(await codeOf(gateway.agents())).toBe('unavailable');
   expect(await codeOf(gateway.workers())).toBe('unavailable');
 });
+
+test('a worker that stops while it announces itself does not announce itself again', async () => {
+  const worker = new Agents(leases, clock);
+  const announced = worker.announce(() => figures('w', 'echo'));
+  await worker.stop();
+  await announced;
+  expect(clock.pending).toBe(0);
+});

@@ -209,3 +209,16 @@ test('a decision is given to every attempt that asks for the same call', () => {
     { kind: 'approved', call: 'c-1', note: 'go' },
   ]);
 });
+
+test('what is asked for while the run holds still is waited for when it goes on', () => {
+  const life = lived([
+    { do: 'claim', worker: 'v', at: 1 },
+    { do: 'pause' },
+    { do: 'hold still', worker: 'v' },
+    { do: 'ask', worker: 'v', call: { call: 'c-1', name: 'delete', args: 1 } },
+  ]);
+  expect(life.run.state).toBe('paused');
+  life.do({ do: 'resume' });
+  life.do({ do: 'go on', worker: 'v' });
+  expect(life.run.state).toBe('waiting_approval');
+});
