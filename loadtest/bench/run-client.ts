@@ -34,8 +34,8 @@ export class RunClient {
     connection.reader.onHead = (head) => this.#read(head.toString('latin1'));
   }
 
-  static async open(port: number): Promise<RunClient> {
-    return new RunClient(await Connection.open(port, agentwireFrames.path, eventBytes));
+  static async open(port: number, path = agentwireFrames.path): Promise<RunClient> {
+    return new RunClient(await Connection.open(port, path, eventBytes));
   }
 
   start(agent: string, input: unknown, onEvent: OnRunEvent): FollowedRun {

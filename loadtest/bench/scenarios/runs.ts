@@ -1,7 +1,9 @@
 import { arrived } from '../generator.ts';
 import { RunClient } from '../run-client.ts';
-import { RunCluster } from '../run-cluster.ts';
-import { inRounds, percentile } from './scenario.ts';
+import { agentwireRuns, bareRuns } from '../run-cluster.ts';
+import type { RunTarget, StartRunTarget } from '../run-cluster.ts';
+import type { TargetOptions } from '../targets.ts';
+import { inTurns, percentile } from './scenario.ts';
 import type { Round, Scenario } from './scenario.ts';
 
 const warmUp = 300;
@@ -15,7 +17,7 @@ const busy = [
 
 export const runs: Scenario = {
   name: 'runs',
-  about: `${count} runs one after the other through a gateway, Redis and a worker, and as many that are cancelled while they wait for their next chunk`,
+  about: `${count} runs one after the other through a gateway, Redis and a worker, and as many that are cancelled while they wait for their next chunk; bare: BullMQ, uWebSockets.js and the plain append script`,
   figures: [
     { key: 'first50', what: 'run → first chunk, p50', unit: 'ms', digits: 2, target: { of: 'figure', most: 5 } },
     { key: 'first99', what: 'run → first chunk, p99', unit: 'ms', digits: 2, target: { of: 'figure', most: 25 } },
@@ -29,20 +31,46 @@ export const runs: Scenario = {
     },
   ],
   async run(options) {
-    const cluster = await RunCluster.start(options);
-    await cluster.worker();
-    const client = await RunClient.open(cluster.gateway.port);
-    const round = async (times: number): Promise<Round> => ({
-      ...(await timed(client, 'first', times, () => firstChunk(client))),
-      ...(await timed(client, 'cancel', times, (index) => cancelled(client, index))),
-    });
-    await round(warmUp);
-    const rounds = await inRounds(() => round(count));
-    client.close();
-    await cluster.stop();
+    const ours = await Timed.open(agentwireRuns, options);
+    const bare = await Timed.open(bareRuns, options);
+    const rounds = await inTurns(
+      () => ours.round(count),
+      () => bare.round(count),
+    );
+    await ours.close();
+    await bare.close();
     return rounds;
   },
 };
+
+class Timed {
+  readonly #target: RunTarget;
+  readonly #client: RunClient;
+
+  private constructor(target: RunTarget, client: RunClient) {
+    this.#target = target;
+    this.#client = client;
+  }
+
+  static async open(start: StartRunTarget, options: TargetOptions): Promise<Timed> {
+    const target = await start(options);
+    const timed = new Timed(target, await RunClient.open(target.gateway.port, target.path));
+    await timed.round(warmUp);
+    return timed;
+  }
+
+  async round(times: number): Promise<Round> {
+    return {
+      ...(await timed(this.#client, 'first', times, () => firstChunk(this.#client))),
+      ...(await timed(this.#client, 'cancel', times, (index) => cancelled(this.#client, index))),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await this.#target.stop();
+  }
+}
 
 /** One after the other; the next one when nothing of the last is to come any more. */
 async function timed(
