@@ -47,7 +47,7 @@ it.each(mishaps)(
       await whenRun(http, invocation, ({ state }) => state === 'running');
     }
     const started = Array.from({ length: runs }, async (_, index) => {
-      const plan = planFor(index, random);
+      const plan = planFor(index, random, 10_000);
       const invocation = await watchers[index % watchers.length]!.start(plan.frame);
       return { invocation, plan, done: (await plan.meddle?.(http, invocation)) ?? '' };
     });

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -26,24 +25,25 @@ it('runs on a worker that is blocked for longer than its lease go on elsewhere, 
   const cluster = await startRunCluster({ workers: 1 });
   const { http } = cluster;
   const [blocked] = cluster.workers;
-  const until = join(tmpdir(), `agentwire-${randomUUID()}`);
-  onTestFinished(() => rmSync(until, { force: true }));
+  const folder = mkdtempSync(join(tmpdir(), 'agentwire-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [awake, end] = [join(folder, 'awake'), join(folder, 'end')];
   const beside = await cluster.runOn(blocked!);
-  const { invocation } = await startRun(http, { agent: 'blocking', input: { until } });
-  await whenSaid(http, invocation, (said) => said.get(1) === '1:before ');
+  const { invocation } = await startRun(http, { agent: 'blocking', input: { awake, end } });
+  await whenSaid(http, invocation, (said) => said.get(1) === '1 begins ');
   const other = await startWorkerProcess(cluster.env);
-  const run = await whenRun(http, invocation, hasEnded);
+  await whenSaid(http, invocation, (said) => said.get(2) === '2 begins ');
   await whenSaid(http, beside, (said) => said.get(2) === String(other.pid));
+  // It wakes in the middle of what it had to say, and is a worker as any other again.
+  writeFileSync(awake, '');
+  await cluster.runOn(blocked!);
+  writeFileSync(end, '');
+  const run = await whenRun(http, invocation, hasEnded);
   const events = await historyOf(http, invocation);
   expect([run.state, run.attempt, faultsOf(events, run)]).toEqual(['completed', 2, []]);
-  const all = ['before', ...Array.from({ length: 20 }, (_, i) => i)].map((word) => `2:${word} `).join('');
   expect([...saidByAttempt(events)]).toEqual([
-    [1, '1:before '],
-    [2, all],
+    [1, '1 begins '],
+    [2, `2 begins ${'2 goes on '.repeat(5)}`],
   ]);
-  // Awake again it is a worker as any other, and what it lost it has let go of.
-  writeFileSync(until, '');
-  await cluster.runOn(blocked!);
-  expect(await historyOf(http, invocation)).toEqual(events);
   expect(kindsOf(await historyOf(http, beside))).toEqual(['queued', 'started', 'chunk', 'started', 'chunk']);
 }, 120_000);

@@ -26,20 +26,25 @@ const deaf: Agent = {
   },
 };
 
-/** In its first attempt it keeps its process from everything until there is a file {until}, then goes on as if nothing had been. */
+/**
+ * In its first attempt it keeps its process from everything until there is a file {awake}, then goes on as if nothing had
+ * been; the others end when there is a file {end}.
+ */
 const blocking: Agent = {
   name: 'blocking',
   description: 'Blocks its process in its first attempt.',
   async *run({ attempt, input, signal }) {
-    yield `${attempt}:before `;
-    const { until } = input as { until: string };
+    yield `${attempt} begins `;
+    const { awake, end } = input as { awake: string; end: string };
     if (attempt === 1) {
       // What was said is on its way by then.
       await sleep(200, undefined, { signal });
-      while (!existsSync(until));
+      while (!existsSync(awake));
+    } else {
+      while (!existsSync(end)) await sleep(20, undefined, { signal });
     }
-    for (let i = 0; i < 20; i += 1) {
-      yield `${attempt}:${i} `;
+    for (let i = 0; i < 5; i += 1) {
+      yield `${attempt} goes on `;
       await sleep(10);
     }
   },

@@ -13,10 +13,8 @@ export interface Plan {
   readonly check: (run: RunRecord, events: readonly LoggedEvent[], done: string) => string[];
 }
 
-/** How long a run may take by itself. */
-const longestMs = 20_000;
-
-export function planFor(index: number, random: () => number): Plan {
+/** `longestMs`: how long it may take by itself, and wait for what is done to it. */
+export function planFor(index: number, random: () => number, longestMs = 20_000): Plan {
   const upTo = (most: number): number => Math.floor(random() * most);
   const words = 5 + upTo(25);
   const text = Array.from({ length: words }, (_, i) => `${index}.${i} `).join('');
