@@ -25,6 +25,7 @@ export class CommandConnection {
   readonly #hooks: CommandHooks;
   #ready = false;
   #met = false;
+  #gathering = false;
   #lastError = '';
 
   constructor(target: RedisTarget, hooks: CommandHooks) {
@@ -78,6 +79,7 @@ export class CommandConnection {
    */
   async attempt<T>(work: Work<T>, asking = false, refused?: (message: string) => void): Promise<Result<T>> {
     if (!this.#ready) return fail('unavailable');
+    this.#gather();
     try {
       return ok(await work(this.#redis, asking));
     } catch (error) {
@@ -86,6 +88,18 @@ export class CommandConnection {
       else this.#failed(error);
       return fail('unavailable');
     }
+  }
+
+  /** What is sent in one turn goes out in one system call, and is read by Redis in one. */
+  #gather(): void {
+    const { stream } = this.#redis;
+    if (this.#gathering) return;
+    this.#gathering = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#gathering = false;
+      stream.uncork();
+    });
   }
 
   #failed(error: unknown): void {
