@@ -17,6 +17,12 @@ interface Call {
   readonly cancelTimer: () => void;
 }
 
+/** The way from the application's methods to a request. Rejects at once when nothing new is taken on. */
+export interface Caller {
+  /** `again`: doing it twice is no more than doing it once, so it is asked again after a reconnect. */
+  call(frame: Readonly<Record<string, unknown>>, again: boolean): Promise<unknown>;
+}
+
 /** Requests of the application that are no publish and no subscription. Each ends in time: answered, lost or too late. */
 export class Calls {
   readonly #requests: Requests;

@@ -2,6 +2,7 @@ import { newId } from '../base/ids.ts';
 import type { HistoryResult, PublishResult } from '../protocol/publish.ts';
 import type { Since } from '../protocol/subscribe.ts';
 import { patternFault, topicFault } from '../topics/grammar.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { ConnectionState } from './connection.ts';
 import { Core } from './core.ts';
 import { AgentwireError } from './errors.ts';
@@ -12,6 +13,7 @@ import type { ClientOptions } from './options.ts';
 import type { PublishOptions } from './outgoing.ts';
 import { AgentRun } from './run.ts';
 import type { RunOptions } from './run.ts';
+import { Sessions } from './sessions.ts';
 import { refusedSubscription, subscribeTo } from './subscription.ts';
 import type { Subscribing } from './subscription.ts';
 
@@ -33,10 +35,14 @@ const ownRequests = new Set(['hello', 'subscribe', 'unsubscribe', 'publish']);
 
 /** A connection to Agentwire that outlives its sockets; docs/client.md says what it promises. */
 export class AgentwireClient {
+  readonly sessions: Sessions;
+  readonly checkpoints: Checkpoints;
   readonly #core: Core;
 
   constructor(options: ClientOptions) {
     this.#core = new Core(settingsOf(options));
+    this.sessions = new Sessions(this.#core);
+    this.checkpoints = new Checkpoints(this.#core);
   }
 
   get state(): ConnectionState {
@@ -90,9 +96,9 @@ export class AgentwireClient {
   }
 
   history(topic: string, options: HistoryOptions = {}): Promise<HistoryResult> {
-    const refused = this.#core.refusal() ?? badName(topic, topicFault);
+    const refused = badName(topic, topicFault);
     if (refused) return Promise.reject(refused);
-    return this.#core.calls.call({ ...options, type: 'history', topic }, true) as Promise<HistoryResult>;
+    return this.#core.call({ ...options, type: 'history', topic }, true) as Promise<HistoryResult>;
   }
 
   /**
@@ -117,12 +123,10 @@ export class AgentwireClient {
     frame: { readonly type: string; readonly [field: string]: unknown },
     options: { timeoutMs?: number } = {},
   ): Promise<Result> {
-    const own = ownRequests.has(frame.type);
-    const refused =
-      this.#core.refusal() ??
-      (own ? new AgentwireError('bad_request', `${frame.type} has a method of its own`) : undefined);
-    if (refused) return Promise.reject(refused);
-    return this.#core.calls.call(frame, false, options.timeoutMs) as Promise<Result>;
+    const { type } = frame;
+    if (ownRequests.has(type))
+      return Promise.reject(new AgentwireError('bad_request', `${type} has a method of its own`));
+    return this.#core.call(frame, false, options.timeoutMs) as Promise<Result>;
   }
 
   /**

@@ -2,6 +2,7 @@ import { fail } from '../base/errors.ts';
 import type { Failure } from '../base/errors.ts';
 import type { HelloResult } from '../protocol/hello.ts';
 import { Calls } from './calls.ts';
+import type { Caller } from './calls.ts';
 import { Connection } from './connection.ts';
 import { Delivery } from './delivery.ts';
 import { Emitter } from './emitter.ts';
@@ -22,14 +23,14 @@ import { Subscriptions } from './subscriptions.ts';
 const lastAnswersMs = 2000;
 
 /** Puts the parts of a client together, and brings each frame and each change of the connection to the part that it concerns. */
-export class Core {
+export class Core implements Caller {
   readonly emitter = new Emitter();
   readonly registry = new Registry();
   readonly connection: Connection;
   readonly subscriptions: Subscriptions;
   readonly outgoing: Outgoing;
-  readonly calls: Calls;
   readonly runs: Runs;
+  readonly #calls: Calls;
   readonly #settings: Settings;
   readonly #requests: Requests;
   readonly #lasting: LastingRequests;
@@ -71,7 +72,7 @@ export class Core {
       report,
     });
     this.outgoing = new Outgoing(requests, link, settings);
-    this.calls = new Calls(requests, link, settings);
+    this.#calls = new Calls(requests, link, settings);
     this.#delivery = new Delivery(registry, positions, settling, emitter, runs);
   }
 
@@ -101,14 +102,19 @@ export class Core {
     return this.connection.state === 'closed' ? closedError() : this.#stoppedBy;
   }
 
+  call(frame: Readonly<Record<string, unknown>>, again: boolean, timeoutMs?: number): Promise<unknown> {
+    const refused = this.refusal();
+    return refused ? Promise.reject(refused) : this.#calls.call(frame, again, timeoutMs);
+  }
+
   #up(hello: HelloResult): void {
     const { maxFrameBytes } = hello.limits;
-    for (const part of [this.subscriptions, this.outgoing, this.calls, this.#lasting])
+    for (const part of [this.subscriptions, this.outgoing, this.#calls, this.#lasting])
       part.maxFrameBytes = maxFrameBytes;
     // Before what was published meanwhile, so that the events of it come by the subscriptions that are there already.
     this.subscriptions.linkUp();
     this.outgoing.linkUp();
-    this.calls.linkUp();
+    this.#calls.linkUp();
     this.#lasting.linkUp();
     this.runs.linkUp();
     const again = this.#everUp;
@@ -175,7 +181,7 @@ export class Core {
   #failAll(failure: Failure): void {
     for (const { reject } of this.#connecting.splice(0)) reject(errorOf(failure));
     this.outgoing.failAll(failure);
-    this.calls.failAll(failure);
+    this.#calls.failAll(failure);
     this.#lasting.failStarts(failure);
   }
 

@@ -1,13 +1,16 @@
 export { AgentwireClient } from './client.ts';
 export type { HistoryOptions, SubscribeOptions } from './client.ts';
+export type { CheckpointListOptions, Checkpoints, NewCheckpoint } from './checkpoints.ts';
 export type { ConnectionState } from './connection.ts';
 export { AgentwireError } from './errors.ts';
 export type { AgentwireEvent, ClientEvents, Dropped, Gap } from './events.ts';
 export type { Handler } from './handlers.ts';
+export type { Listing, Page } from './listing.ts';
 export type { ClientOptions } from './options.ts';
 export type { PublishOptions } from './outgoing.ts';
 export { RunError } from './run-events.ts';
 export type { AgentRunEvent, RunGap } from './run-events.ts';
 export type { AgentRun, ApproveOptions, RunOptions } from './run.ts';
+export type { MessageListOptions, NewSession, SessionChange, Sessions } from './sessions.ts';
 export type { WebSocketClass, WebSocketLike } from './socket.ts';
 export type { Subscribing, Subscription } from './subscription.ts';

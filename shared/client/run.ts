@@ -1,5 +1,5 @@
 import type { ApproveRequest, ControlResult, RunRecord, RunRequest, RunState, StatusResult } from '../protocol/runs.ts';
-import type { Calls } from './calls.ts';
+import type { Caller } from './calls.ts';
 import { AgentwireError } from './errors.ts';
 import type { FollowedRun } from './followed-run.ts';
 import type { AgentRunEvent } from './run-events.ts';
@@ -11,11 +11,8 @@ export type RunOptions = Omit<RunRequest, 'type' | 'id' | 'agent' | 'input' | 'a
 
 export type ApproveOptions = Pick<ApproveRequest, 'note' | 'input'>;
 
-interface Ports {
+interface Ports extends Caller {
   readonly runs: Runs;
-  readonly calls: Calls;
-  /** Why nothing new is taken on, if so. */
-  refusal(): AgentwireError | undefined;
 }
 
 /**
@@ -101,11 +98,8 @@ export class AgentRun<Result = unknown> implements AsyncIterable<AgentRunEvent, 
     return state;
   }
 
-  /** `again`: doing it twice is no more than doing it once, so it is asked again after a reconnect. */
   async #call(frame: Readonly<Record<string, unknown>>, again: boolean): Promise<unknown> {
     const invocation = await this.invocation;
-    const refused = this.#ports.refusal();
-    if (refused) throw refused;
-    return this.#ports.calls.call({ ...frame, invocation }, again);
+    return this.#ports.call({ ...frame, invocation }, again);
   }
 }

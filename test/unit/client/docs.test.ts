@@ -18,7 +18,7 @@ test('the page says of every close code what the client does, and it is what the
 });
 
 test('the page has everything that a run can be asked for, and every option of it', () => {
-  const runs = page.slice(page.indexOf('## Runs'), page.indexOf('## The way back'));
+  const runs = page.slice(page.indexOf('## Runs'), page.indexOf('## Sessions'));
   const methods = Object.getOwnPropertyNames(AgentRun.prototype).filter((name) => name !== 'constructor');
   const rows = [...runs.matchAll(/^\| (.+?) \| /gm)].flatMap(([, cell]) => [...cell!.matchAll(/`(\w+)\(.*?\)`/g)]);
   const names = rows.map(([, name]) => name!);

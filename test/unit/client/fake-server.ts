@@ -1,3 +1,4 @@
+import type { Result } from '../../../shared/base/errors.ts';
 import type { WebSocketLike } from '../../../shared/client/socket.ts';
 import { isPattern } from '../../../shared/topics/grammar.ts';
 import { matches } from '../../../shared/topics/match.ts';
@@ -44,6 +45,8 @@ export class FakeServer {
   away = false;
   /** Publishes and runs of connections that are gone, which their gateway has yet to work off, in order. */
   readonly late: Frame[] = [];
+  /** Requests that a test sees to itself, by type. */
+  readonly answers = new Map<string, (frame: Frame) => Result<unknown>>();
   readonly WebSocket: new (url: string, protocols: string[]) => FakeSocket;
 
   constructor(log: FakeLog) {
@@ -206,6 +209,8 @@ export class FakeSocket implements WebSocketLike {
     if (type === 'subscribe') return this.#subscribe(frame);
     if (type === 'echo') return this.#ok(id, frame['value']);
     if (type === 'history') return this.#history(frame);
+    const answer = this.#server.answers.get(type as string)?.(frame);
+    if (answer) return answer.ok ? this.#ok(id, answer.value) : this.#fail(id, answer.code);
     if (!ofRuns.has(type as string)) return this.#fail(id, 'unknown_type');
     const run = this.#server.runs.get(frame['invocation']);
     if (!run) return this.#fail(id, 'not_found');
