@@ -5,11 +5,11 @@ export type CloseAdvice = 'come back' | 'come back elsewhere' | 'stop';
 export const closeCodes = {
   draining: { code: 1001, advice: 'come back elsewhere', says: 'this node is shutting down' },
   frame_too_large: { code: 1009, advice: 'stop', says: 'a frame was over the size limit; it would be again' },
-  protocol_abuse: { code: 4400, advice: 'stop', says: 'too many frames in a row that could not be read' },
+  protocol_abuse: { code: 4400, advice: 'stop', says: 'what was sent could not be understood' },
   unauthenticated: { code: 4401, advice: 'stop', says: 'no token came in time, or it was refused or ran out' },
   origin_refused: { code: 4403, advice: 'stop', says: 'pages of this origin may not connect' },
   no_sign_of_life: { code: 4408, advice: 'come back', says: 'nothing was heard from the client, or it did not read' },
-  flooding: { code: 4429, advice: 'come back', says: 'requests kept coming although they were refused' },
+  flooding: { code: 4429, advice: 'come back', says: 'more was sent than is taken, or answers were not read' },
 } as const satisfies Record<string, { code: number; advice: CloseAdvice; says: string }>;
 
 export type CloseName = keyof typeof closeCodes;

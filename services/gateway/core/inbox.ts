@@ -5,9 +5,10 @@ const maxWaitingBytes = 4 * 1024 * 1024;
 const maxRefused = 1000;
 /**
  * The server reads on from a socket for as long as its buffer comes back full, and nothing else of the process moves
- * meanwhile. Ten thousand requests sent at once take a tenth of this.
+ * meanwhile. More frames in one turn than may wait, and for longer than they take: a turn may be long for reasons of ours.
  */
 const maxTurnMs = 500;
+const maxTurnFrames = maxWaiting + maxWaiting / 2;
 
 export type Admission = 'now' | 'later' | 'refused' | 'flooding';
 
@@ -24,7 +25,7 @@ export class Inbox {
   readonly #limit: number;
   readonly #rate: number;
   #running = 0;
-  #held = false;
+  #holds = 0;
   #waiting: Frame[] | undefined;
   /** The first that still waits: shifting a long array for each frame would move it as often. */
   #first = 0;
@@ -34,6 +35,7 @@ export class Inbox {
   #thisSecond = 0;
   #turn = 0;
   #turnBegan = 0;
+  #turnFrames = 0;
 
   constructor(limit: number, messagesPerSecond: number) {
     this.#limit = limit;
@@ -41,7 +43,7 @@ export class Inbox {
   }
 
   get idle(): boolean {
-    return this.#running === 0 && !this.#held && this.#waiting === undefined;
+    return this.#running === 0 && this.#holds === 0 && this.#waiting === undefined;
   }
 
   /** Over the rate; `now` in milliseconds. */
@@ -58,14 +60,17 @@ export class Inbox {
 
   /** Frame after frame of it comes in one turn of the process, and has for too long. */
   hogs(turn: number, now: number): boolean {
-    if (turn === this.#turn) return now - this.#turnBegan > maxTurnMs;
-    this.#turn = turn;
-    this.#turnBegan = now;
-    return false;
+    if (turn !== this.#turn) {
+      this.#turn = turn;
+      this.#turnBegan = now;
+      this.#turnFrames = 0;
+    }
+    this.#turnFrames += 1;
+    return this.#turnFrames > maxTurnFrames && now - this.#turnBegan > maxTurnMs;
   }
 
   admit(bytes: Uint8Array, binary: boolean): Admission {
-    if (this.#running < this.#limit && !this.#held && !this.#waiting) {
+    if (this.#running < this.#limit && this.#holds === 0 && !this.#waiting) {
       this.#refused = 0;
       return 'now';
     }
@@ -91,18 +96,18 @@ export class Inbox {
     this.#running -= 1;
   }
 
-  /** Until `release` everything waits, however little is under way. */
+  /** Until each is released everything waits, however little is under way. */
   hold(): void {
-    this.#held = true;
+    this.#holds += 1;
   }
 
   release(): void {
-    this.#held = false;
+    this.#holds -= 1;
   }
 
   /** What may start now, one at a time. */
   next(): Frame | undefined {
-    if (!this.#waiting || this.#held || this.#running >= this.#limit) return undefined;
+    if (!this.#waiting || this.#holds > 0 || this.#running >= this.#limit) return undefined;
     const frame = this.#waiting[this.#first++];
     if (frame) this.#waitingBytes -= frame.bytes.length;
     if (this.#first >= this.#waiting.length) {

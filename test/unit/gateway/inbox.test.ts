@@ -63,11 +63,13 @@ describe('the inbox of a connection', () => {
 
   it('lets nobody hold up the process by frames that keep coming in one turn of it', () => {
     const inbox = new Inbox(8, 0);
-    expect([0, 250, 500].map((now) => inbox.hogs(1, now))).toEqual([false, false, false]);
-    expect(inbox.hogs(1, 501)).toBe(true);
-    // The next turn is a new one, however late it comes.
-    expect([501, 1001].map((now) => inbox.hogs(2, now))).toEqual([false, false]);
-    expect(inbox.hogs(2, 1002)).toBe(true);
+    const hogs = (turn: number, frames: number, from: number, to: number): boolean =>
+      Array.from({ length: frames }, (_, i) => inbox.hogs(turn, i < frames - 1 ? from : to)).includes(true);
+    // Few frames in a turn that is long for another reason; many in a short one; and both.
+    expect(hogs(1, 10_000, 0, 5000)).toBe(false);
+    expect(hogs(2, 30_000, 5000, 5500)).toBe(false);
+    expect(hogs(3, 30_000, 6000, 6501)).toBe(true);
+    expect(hogs(4, 10_000, 7000, 9000)).toBe(false);
   });
 
   it('counts the messages of each second of the clock for itself', () => {

@@ -24,27 +24,33 @@ class ChatFormat implements Format {
     const run = watchedRuns.get(invocationOf(entry));
     // All who watched it are gone.
     if (!run) return null;
-    if (entry.kind === 'event') return encodeEvent(runEventOf(entry), run);
-    run.begun = run.streamed = true;
+    if (entry.kind === 'event') return encodeEvent(runEventOf(entry), entry.seq, run);
+    const last = entry.kind === 'gap' ? entry.to : entry.seq;
+    run.begunAt = Math.max(run.begunAt, last);
+    run.streamedAt = Math.max(run.streamedAt, last);
     return errorFrame(run.session, missing);
   }
 }
 
-function encodeEvent(event: RunEvent, run: Watched): Uint8Array | null {
+function encodeEvent(event: RunEvent, seq: number, run: Watched): Uint8Array | null {
   const { session } = run;
   switch (event.kind) {
     case 'started':
       // Of every attempt: a new one begins the answer anew, and what came before it is void.
-      run.begun = true;
+      run.begunAt = Math.max(run.begunAt, seq);
       return chatFrame('stream_start', session, '');
     case 'chunk':
-      run.streamed = true;
+      run.streamedAt = Math.max(run.streamedAt, seq);
       return chatFrame('stream_chunk', session, event.text);
     case 'completed':
-      return chatFrame('stream_end', session, run.streamed ? '' : textOf(event.result));
+      return chatFrame(
+        'stream_end',
+        session,
+        run.streamedAt > 0 && run.streamedAt >= run.begunAt ? '' : textOf(event.result),
+      );
     case 'cancelled':
       // Its end without a beginning would look like the end of the answer before it, which may be under way.
-      return run.begun
+      return run.begunAt > 0
         ? chatFrame('stream_end', session, '')
         : errorFrame(session, 'a message was cancelled before it was answered');
     case 'failed':

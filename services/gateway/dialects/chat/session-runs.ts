@@ -20,15 +20,26 @@ type Refuse = (failure: Failure) => void;
 export class SessionRuns {
   readonly #client: Client;
   readonly #session: string;
+  readonly #onEnd: () => void;
   readonly #known = new Set<string>();
   readonly #ended: string[] = [];
   #listening = false;
   #watching = false;
   #stopped = false;
 
-  constructor(client: Client, session: string) {
+  /** `onEnd` is called when one of them has ended. */
+  constructor(client: Client, session: string, onEnd: () => void) {
     this.#client = client;
     this.#session = session;
+    this.#onEnd = onEnd;
+  }
+
+  /** Something is being answered: whatever began now would seem to begin the answer anew. */
+  get answering(): boolean {
+    for (const invocation of this.#known) {
+      if (watchedRuns.get(invocation)?.begunAt && !this.#ended.includes(invocation)) return true;
+    }
+    return false;
   }
 
   /** Hears of runs first and lists them then, so that none begins unseen in between. Where the store is away, the next message tries again. */
@@ -95,7 +106,10 @@ export class SessionRuns {
     if (typeof invocation !== 'string') return;
     // One that ends unknown was announced before it could be heard of, and written after it could be listed.
     if (!this.#known.has(invocation)) this.#attach(invocation);
-    else if (kind === 'ended') this.#forget(this.#ended.push(invocation));
+    else if (kind === 'ended') {
+      this.#forget(this.#ended.push(invocation));
+      this.#onEnd();
+    }
   }
 
   #attach(invocation: string): void {

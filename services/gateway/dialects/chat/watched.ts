@@ -1,10 +1,12 @@
 /** What the frames of a run need to know of it, and its events do not say. */
 export interface Watched {
   readonly session: string;
-  /** An attempt of it was begun, in some frame that was made here. */
-  begun: boolean;
-  /** Some of its answer was streamed. */
-  streamed: boolean;
+  /**
+   * The numbers of the last events of which frames were made here: one that began an attempt, and one that streamed a
+   * part of an answer. They only grow, so frames that are made again for somebody who came later change nothing.
+   */
+  begunAt: number;
+  streamedAt: number;
   watchers: number;
 }
 
@@ -26,7 +28,7 @@ export class WatchedRuns {
   add(invocation: string, session: string): void {
     const known = this.#runs.get(invocation);
     if (known) known.watchers += 1;
-    else this.#runs.set(invocation, { session, begun: false, streamed: false, watchers: 1 });
+    else this.#runs.set(invocation, { session, begunAt: 0, streamedAt: 0, watchers: 1 });
   }
 
   release(invocation: string): void {
