@@ -8,7 +8,7 @@ import type { GatewayProcess, ServiceMain, ServiceProcess } from './gateway-proc
 import { httpOf } from './in-process.ts';
 import type { Http, HttpAnswer } from './in-process.ts';
 import { startRedis } from './redis-server.ts';
-import type { RedisServer } from './redis-server.ts';
+import type { Store } from './stores.ts';
 
 const agents = fileURLToPath(new URL('run-agents.ts', import.meta.url));
 const patienceMs = 60_000;
@@ -17,14 +17,14 @@ export interface RunClusterOptions {
   gateways?: number;
   workers?: number;
   env?: Record<string, string>;
-  redis?: RedisServer;
+  redis?: Pick<Store, 'url' | 'stop'>;
   /** Chooses what is cut. */
   random?: () => number;
 }
 
 /** Gateways and workers as users run them, on one Redis, with the agents of run-agents.ts. Gone at the end of the test. */
 export class RunCluster {
-  readonly redis: RedisServer;
+  readonly redisUrl: string;
   readonly env: Record<string, string>;
   readonly gateways: GatewayProcess[];
   readonly workers: ServiceProcess[];
@@ -34,13 +34,13 @@ export class RunCluster {
   readonly http: Http;
 
   constructor(
-    redis: RedisServer,
+    redisUrl: string,
     env: Record<string, string>,
     gateways: GatewayProcess[],
     workers: ServiceProcess[],
     balancer: Balancer,
   ) {
-    this.redis = redis;
+    this.redisUrl = redisUrl;
     this.env = env;
     this.gateways = gateways;
     this.workers = workers;
@@ -85,7 +85,7 @@ export async function startRunCluster(options: RunClusterOptions = {}): Promise<
     started.map(({ port }) => port),
     random,
   );
-  return new RunCluster(redis, env, started, working, balancer);
+  return new RunCluster(redis.url, env, started, working, balancer);
 }
 
 const withAgents = { AGENTWIRE_AGENTS: agents, AGENTWIRE_DEFAULT_AGENT: 'echo', AGENTWIRE_CHAT_AGENT: 'echo' };
