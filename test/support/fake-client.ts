@@ -39,7 +39,10 @@ export class FakeClient implements Client {
 
   perform<N extends OperationName>(operation: N, input: InputOf<N>, done: (result: Result<OutputOf<N>>) => void): void {
     this.lines.push(`? ${operation} ${JSON.stringify(input)}`);
-    this.#asked.push(done as Done);
+    if (operation !== 'subscribe') return void this.#asked.push(done as Done);
+    const { topics } = input as InputOf<'subscribe'>;
+    const attach = (): void => void this.lines.push(`attach ${topics.join(' ')}`);
+    this.#asked.push((result) => (done as Done)(result.ok ? ok({ attach, begin: () => {} }) : result));
   }
 
   listen(topic: string, heard: (data: unknown) => void, done: (result: Result<() => void>) => void): void {
@@ -50,8 +53,18 @@ export class FakeClient implements Client {
     });
   }
 
-  authenticate(): void {
-    throw new Error('not of this client');
+  /** Settled with who it is. */
+  authenticate(token: string, done: (result: Result<Identity>) => void): void {
+    this.lines.push(`? authenticate ${JSON.stringify(token)}`);
+    this.#asked.push((result) => {
+      if (result.ok) this.identity = result.value as Identity;
+      done(result as Result<Identity>);
+    });
+  }
+
+  /** Frames come as the test wants them. */
+  hold(): () => void {
+    return () => {};
   }
 
   welcome(): HelloResult {

@@ -36,6 +36,8 @@ export interface Client {
    * microtasks at the earliest; requests that come meanwhile wait for it, so that a client need not.
    */
   authenticate(token: string, done: (result: Result<Identity>) => void): void;
+  /** Frames that come from now on wait, within the bounds of what may wait at all, until what this gives back is called, once. */
+  hold(): () => void;
   /** What a client is told of the node that it talks to. */
   welcome(version: number): HelloResult;
   /** A frame could not be read; too many in a row close the connection, and a good one ends the row. */
@@ -58,6 +60,8 @@ export interface Conversation {
   refuse(bytes: Uint8Array, binary: boolean, code: 'busy' | 'rate_limited'): void;
   /** The node is draining: say so, where the dialect has a word for it. */
   goaway(reconnectAfterMs: number): void;
+  /** With each ping, where the dialect has a sign of life of its own. */
+  heartbeat?(): void;
   /** The connection is gone: nothing is sent any more. */
   closed?(): void;
 }

@@ -174,20 +174,27 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   }
 
   authenticate(token: string, done: (result: Result<Identity>) => void): void {
-    const inbox = this.#ownInbox();
-    inbox.hold();
+    const release = this.hold();
     const settle = (found: Result<Identity>): void => {
       if (found.ok) this.identity = found.value;
       else this.#broker.metrics.stats.authFailures += 1;
       this.#tell(done, found);
-      inbox.release();
-      this.#takeWaiting(inbox);
+      release();
     };
     const fault = (error: unknown): void => {
       this.#broker.log.error('a token could not be looked at', { error });
       settle(fail('internal'));
     };
     this.#broker.auth.authenticate(token).then(settle, fault);
+  }
+
+  hold(): () => void {
+    const inbox = this.#ownInbox();
+    inbox.hold();
+    return () => {
+      inbox.release();
+      this.#takeWaiting(inbox);
+    };
   }
 
   welcome(version: number): HelloResult {
@@ -223,6 +230,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     } else if (now - this.#pingedAt >= heartbeatMs) {
       this.#pingedAt = now;
       this.link.ping();
+      this.#conversation?.heartbeat?.();
     }
   }
 

@@ -1,6 +1,9 @@
-/** Requests that wait for their turn, and their bytes; a client may run ahead so far before it is told `busy`. */
+/**
+ * Requests that wait for their turn, and their bytes; a client may run ahead so far before it is told `busy`. Ten
+ * thousand requests of a kilobyte and a half, sent without waiting for an answer, have room.
+ */
 const maxWaiting = 16_384;
-const maxWaitingBytes = 4 * 1024 * 1024;
+const maxWaitingBytes = 16 * 1024 * 1024;
 /** Refusals in a row, without one request taken in between, that make a client a flooder. */
 const maxRefused = 1000;
 /**

@@ -41,11 +41,22 @@ describe('the inbox of a connection', () => {
     expect(inbox.idle).toBe(true);
   });
 
+  it('is held until each who holds it lets go', () => {
+    const inbox = new Inbox(8, 0);
+    inbox.hold();
+    inbox.hold();
+    inbox.admit(frame(1), false);
+    inbox.release();
+    expect(inbox.next()).toBeUndefined();
+    inbox.release();
+    expect(inbox.next()?.bytes).toEqual(frame(1));
+  });
+
   it('refuses what is over its bytes, and takes requests again when there is room', () => {
     const inbox = new Inbox(1, 0);
     inbox.started();
     const mebibyte = new Uint8Array(1024 * 1024);
-    for (let i = 0; i < 4; i += 1) expect(inbox.admit(mebibyte, true)).toBe('later');
+    for (let i = 0; i < 16; i += 1) expect(inbox.admit(mebibyte, true)).toBe('later');
     expect(inbox.admit(frame(1), false)).toBe('refused');
     inbox.ended();
     inbox.next();
