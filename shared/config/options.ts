@@ -160,6 +160,20 @@ export const options = {
     'Redis replicas that must have a publish before it is acknowledged.',
   ),
 
+  checkpointsPerSession: option(
+    all,
+    'AGENTWIRE_CHECKPOINTS_PER_SESSION',
+    whole(1, 1_000_000),
+    10_000,
+    'Checkpoints that are kept per session; the oldest go first.',
+  ),
+  checkpointTtlS: option(
+    all,
+    'AGENTWIRE_CHECKPOINT_TTL_S',
+    whole(1, tenYearsS),
+    2_592_000,
+    'How long a checkpoint is kept, in seconds.',
+  ),
   runHistorySize: option(
     all,
     'AGENTWIRE_RUN_HISTORY_SIZE',

@@ -6,18 +6,17 @@ import type { RunState } from '../../protocol/runs.ts';
 import { mainThread } from '../../protocol/sessions.ts';
 import { eventBody } from '../../wire/event-frame.ts';
 import { compareAndSet } from '../compare-and-set.ts';
-import { deskFrom, deskKey, homeOfSession } from '../sessions/desk.ts';
+import { deskFrom, deskKey, homeOfSession, sessionRuns } from '../sessions/desk.ts';
 import type { Desk, InLine } from '../sessions/desk.ts';
-import { putMessages, threadKey, threadSize } from '../sessions/messages.ts';
+import { putMessages } from '../sessions/messages.ts';
 import type { NewMessage } from '../sessions/messages.ts';
+import { extended } from '../sessions/path.ts';
+import { noSession, sessionFrom, sessionKey } from '../sessions/session-record.ts';
 import { TakingTurns } from '../taking-turns.ts';
 import { keptAfterEndMs } from './run-store.ts';
 
 /** Each change writes the whole line. A session with so many runs before it is not served by one more. */
 export const longestLine = 100;
-
-/** Of a session: its runs, newest last. */
-export const sessionRuns = 'runs';
 
 /**
  * A run stood in this line and has left it, with its messages. For as long as its record is kept, a start with the same
@@ -53,7 +52,8 @@ export class Line {
 
   /**
    * At the end of the line, once in its life; `rank` is its place among the session's runs. Gives back those that are to
-   * be interrupted for it. `busy`: there are others and it would not wait, or there are too many.
+   * be interrupted for it. `busy`: there are others and it would not wait, or there are too many. `not_found`: the
+   * session is gone, and nobody can have deleted it between this answer and the place in line.
    */
   enter(
     session: string,
@@ -61,7 +61,8 @@ export class Line {
     rank: number,
     whenBusy: WhenBusy,
   ): Promise<Result<{ interrupted: readonly InLine[] }>> {
-    return this.#change(session, [deskKey, leftKey(invocation)], ([stored, left]) => {
+    return this.#change(session, [sessionKey, deskKey, leftKey(invocation)], ([record, stored, left]) => {
+      if (!sessionFrom(record)) return noSession;
       if (left) return ok({ value: { interrupted: [] } });
       const desk = deskFrom(stored);
       const place = placeOf(desk.line, invocation);
@@ -91,21 +92,23 @@ export class Line {
    */
   leave(session: string, invocation: string, left?: Left): Promise<Result<{ next?: InLine }>> {
     const { thread = mainThread, messages = [], state } = left ?? {};
-    const countKey = threadKey(thread);
-    return this.#change(session, [deskKey, countKey], ([stored, count]) => {
+    return this.#change(session, [deskKey], ([stored]) => {
       const desk = deskFrom(stored);
       const place = placeOf(desk.line, invocation);
       if (place < 0) return ok({ value: {} });
       const line = desk.line.toSpliced(place, 1);
       const next = place === 0 ? line[0] : undefined;
-      const gone: Desk = { line, messages: desk.messages + messages.length };
-      const behind = { messages: desk.messages, inThread: threadSize(count) };
+      const gone: Desk = {
+        line,
+        lastMessage: desk.lastMessage + messages.length,
+        path: extended(desk.path, desk.lastMessage, messages.length),
+      };
       return ok({
         value: next ? { next } : {},
         change: {
           put: [
             { key: deskKey, value: JSON.stringify(gone) },
-            ...(messages.length > 0 ? putMessages(messages, { invocation, thread }, behind) : []),
+            ...putMessages(messages, { invocation, thread }, desk.lastMessage),
             ...(left ? [{ key: leftKey(invocation), value: '', ttlMs: keptAfterEndMs }] : []),
           ],
           ...(state === undefined

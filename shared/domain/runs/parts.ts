@@ -18,13 +18,19 @@ export interface RunParts {
   readonly checkpoints: Checkpoints;
 }
 
-export function runParts(from: { engine: Engine; clock: Clock; config: Pick<Config, 'runHistorySize'> }): RunParts {
+export type KeepingOptions = Pick<
+  Config,
+  'runHistorySize' | 'maxFrameBytes' | 'metaTtlS' | 'checkpointsPerSession' | 'checkpointTtlS'
+>;
+
+export function runParts(from: { engine: Engine; clock: Clock; config: KeepingOptions }): RunParts {
   const { engine, clock, config } = from;
   const store = new RunStore(engine, { historySize: config.runHistorySize });
   const line = new Line(engine);
   const index = new RunIndex(engine, line, clock);
   const settling = new Settling({ engine, store, line, index, clock });
-  const sessions = new Sessions(engine.records, clock);
-  const checkpoints = new Checkpoints(engine.records, sessions, clock);
+  const settleEnded = (session: string): ReturnType<Settling['settleEnded']> => settling.settleEnded(session);
+  const sessions = new Sessions({ engine, clock, settleEnded, options: config });
+  const checkpoints = new Checkpoints(engine.records, clock, config);
   return { store, line, index, settling, sessions, checkpoints };
 }

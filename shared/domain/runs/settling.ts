@@ -43,6 +43,20 @@ export class Settling {
     return closed.ok ? ok(undefined) : closed;
   }
 
+  /** Whoever heard of the end of a run finds that its session has its messages, and waits for nobody. */
+  async settleEnded(session: string): Promise<Result<void>> {
+    const { store, line } = this.#parts;
+    const inLine = await line.of(session);
+    if (!inLine.ok) return inLine;
+    for (const { invocation } of inLine.value) {
+      const loaded = await store.load(invocation);
+      if (!loaded.ok && loaded.code !== 'not_found') return loaded;
+      const settled = loaded.ok && isOver(loaded.value.run) ? await this.settle(loaded.value.run) : ok(undefined);
+      if (!settled.ok) return settled;
+    }
+    return ok(undefined);
+  }
+
   /** Puts a run that nobody holds on the queue, if its turn has come. */
   async enqueue(run: Run): Promise<Result<void>> {
     if (run.state !== 'queued' || run.worker !== undefined) return ok(undefined);

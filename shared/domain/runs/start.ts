@@ -96,7 +96,8 @@ export class Start {
     if (!listed.ok) return listed;
     const placed = await this.#place(run, rank, asked.whenBusy ?? 'enqueue');
     if (!placed.ok) {
-      if (placed.code === 'busy') await this.#parts.index.takeBack(invocation, run, listed.value.rev);
+      if (placed.code === 'busy' || placed.code === 'not_found')
+        await this.#parts.index.takeBack(invocation, run, listed.value.rev);
       return placed;
     }
     // Before it is written: a run that exists has interrupted the others.
@@ -126,7 +127,7 @@ export class Start {
     const [known, found, kept] = await Promise.all([
       agents.known(agent),
       session === undefined ? undefined : sessions.get(identity, session),
-      checkpoint === undefined ? undefined : checkpoints.get(checkpoint),
+      checkpoint === undefined ? undefined : checkpoints.get(identity, checkpoint),
     ]);
     if (!known.ok) return known;
     if (!known.value) return fail('not_found', `no worker has the agent ${agent}`);

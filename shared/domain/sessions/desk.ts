@@ -1,4 +1,5 @@
 import type { Stored } from '../../engine/engine.ts';
+import type { Path } from './path.ts';
 
 /** A run of the session that has not ended, from before its record is written until its messages are. */
 export interface InLine {
@@ -13,13 +14,17 @@ export interface InLine {
 export interface Desk {
   /** Only the first is worked on. */
   readonly line: readonly InLine[];
-  /** How many the session has. They are numbered from 1 on, without holes. */
-  readonly messages: number;
+  /** The last number that was given to a message, the first being 1. */
+  readonly lastMessage: number;
+  /** Which of the messages are the session's now. */
+  readonly path: Path;
 }
 
 export const deskKey = 'desk';
+/** A list of the session: its runs, newest last. */
+export const sessionRuns = 'runs';
 
-const emptyDesk: Desk = { line: [], messages: 0 };
+const emptyDesk: Desk = { line: [], lastMessage: 0, path: [] };
 
 export function deskFrom(stored: Stored | undefined): Desk {
   return stored ? (JSON.parse(stored.value) as Desk) : emptyDesk;

@@ -1,24 +1,20 @@
 import { fail, ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
-import type { Change, Records, Stored } from '../../engine/engine.ts';
+import type { Change, Records } from '../../engine/engine.ts';
 import type { Message } from '../../protocol/sessions.ts';
 import { derivedId, numberIn } from '../derived-ids.ts';
-import { homeOfSession } from './desk.ts';
+import { deskFrom, deskKey, homeOfSession } from './desk.ts';
+import { lengthOf, numbersAt, placeOn } from './path.ts';
+import type { Path } from './path.ts';
 
-/**
- * Messages are numbered without holes, in the session and in each thread, so that any page of them is found by its
- * numbers: one read, however long the conversation. A message's own number stands in its id.
- */
-const messageKey = (number: number): string => `message.${number}`;
-/** The number in the session of a thread's n-th message. */
-const placeKey = (thread: string, n: number): string => `place.${n}.${thread}`;
-/** How many messages a thread has. */
-export const threadKey = (thread: string): string => `thread.${thread}`;
+/** The number of a message stands in its id, so that it is found by either. */
+export const messageKey = (number: number): string => `message.${number}`;
+/** The number of a message whose id was chosen by somebody else; and the list of those ids. */
+export const chosenKey = (message: string): string => `chosen.${message}`;
+export const chosenList = 'chosen';
 
-interface Kept extends Message {
-  /** Its number within its thread. */
-  readonly n: number;
-}
+/** Messages of one thread are found by looking through all of them, at least so many in one read. */
+const lookedAtOnce = 64;
 
 export interface NewMessage {
   readonly role: string;
@@ -26,28 +22,17 @@ export interface NewMessage {
   readonly at: number;
 }
 
-export function threadSize(stored: Stored | undefined): number {
-  return stored ? Number(stored.value) : 0;
-}
-
-/** The writes that add what was said in a run, behind so many messages of the session and of the thread. */
+/** The writes that add what was said in a run, behind the last message that the session has a number for. */
 export function putMessages(
   said: readonly NewMessage[],
-  of: { invocation: string; thread: string },
-  behind: { messages: number; inThread: number },
+  { invocation, thread }: { invocation: string; thread: string },
+  last: number,
 ): NonNullable<Change['put']> {
-  const { invocation, thread } = of;
-  const put = said.flatMap(({ role, content, at }, i) => {
-    const number = behind.messages + i + 1;
-    const n = behind.inThread + i + 1;
-    const message = derivedId([invocation], number);
-    const kept: Kept = { message, thread, role, content, at, invocation, n };
-    return [
-      { key: messageKey(number), value: JSON.stringify(kept) },
-      { key: placeKey(thread, n), value: String(number) },
-    ];
+  return said.map(({ role, content, at }, i) => {
+    const number = last + i + 1;
+    const message: Message = { message: derivedId([invocation], number), thread, role, content, at, invocation };
+    return { key: messageKey(number), value: JSON.stringify(message) };
   });
-  return [...put, { key: threadKey(thread), value: String(behind.inThread + said.length) }];
 }
 
 export interface MessageRange {
@@ -63,14 +48,25 @@ export async function readMessages(
   session: string,
   { thread, after = 0, limit }: MessageRange,
 ): Promise<Result<{ messages: Message[]; more: boolean }>> {
-  const from = typeof after === 'number' ? ok(after) : await placeOf(records, session, after, thread);
+  const path = await pathOf(records, session);
+  if (!path.ok) return path;
+  const from = await startOf(records, session, path.value, thread, after);
   if (!from.ok) return from;
+  let { place, toSkip } = from.value;
+  const length = lengthOf(path.value);
   // One more than asked for tells whether there are more.
-  const wanted = numbersAfter(from.value, limit + 1);
-  const numbers = thread === undefined ? ok(wanted) : await placesOf(records, session, thread, wanted);
-  if (!numbers.ok) return numbers;
-  const found = await messagesAt(records, session, numbers.value);
-  return found.ok ? ok({ messages: found.value.slice(0, limit), more: found.value.length > limit }) : found;
+  const wanted = limit + 1;
+  const atOnce = thread === undefined ? wanted : Math.max(wanted, lookedAtOnce);
+  const messages: Message[] = [];
+  while (place < length && messages.length < wanted) {
+    const read = await messagesAt(records, session, numbersAt(path.value, place, place + atOnce));
+    if (!read.ok) return read;
+    const fitting = read.value.filter((one) => thread === undefined || one.thread === thread);
+    messages.push(...fitting.slice(toSkip));
+    toSkip = Math.max(toSkip - fitting.length, 0);
+    place += atOnce;
+  }
+  return ok({ messages: messages.slice(0, limit), more: messages.length > limit });
 }
 
 /** The last ones of a thread, oldest first. */
@@ -80,55 +76,54 @@ export async function lastMessages(
   thread: string,
   limit: number,
 ): Promise<Result<Message[]>> {
-  const read = await records.read(homeOfSession(session), [threadKey(thread)]);
-  if (!read.ok) return read;
-  const size = threadSize(read.value[0]);
-  const last = Math.min(size, limit);
-  const numbers = await placesOf(records, session, thread, numbersAfter(size - last, last));
-  return numbers.ok ? messagesAt(records, session, numbers.value) : numbers;
-}
-
-/** How many messages of the session, or of the thread, there are up to this one. */
-async function placeOf(
-  records: Records,
-  session: string,
-  id: string,
-  thread: string | undefined,
-): Promise<Result<number>> {
-  const number = numberIn(id);
-  if (number !== undefined) {
-    const read = await records.read(homeOfSession(session), [messageKey(number)]);
+  const path = await pathOf(records, session);
+  if (!path.ok) return path;
+  const atOnce = Math.max(limit, lookedAtOnce);
+  let messages: Message[] = [];
+  for (let end = lengthOf(path.value); end > 0 && messages.length < limit; end -= atOnce) {
+    const read = await messagesAt(records, session, numbersAt(path.value, end - atOnce, end));
     if (!read.ok) return read;
-    const kept = read.value[0] && (JSON.parse(read.value[0].value) as Kept);
-    if (kept?.message === id && (thread === undefined || kept.thread === thread)) {
-      return ok(thread === undefined ? number : kept.n);
-    }
+    messages = [...read.value.filter((one) => one.thread === thread), ...messages];
   }
-  return fail('not_found', 'there is no such message');
+  return ok(messages.slice(Math.max(messages.length - limit, 0)));
 }
 
-async function placesOf(
+async function pathOf(records: Records, session: string): Promise<Result<Path>> {
+  const read = await records.read(homeOfSession(session), [deskKey]);
+  return read.ok ? ok(deskFrom(read.value[0]).path) : read;
+}
+
+/** Where to begin: at which place of the path, and how many of the fitting ones to pass over from there. */
+async function startOf(
   records: Records,
   session: string,
-  thread: string,
-  ns: readonly number[],
-): Promise<Result<number[]>> {
-  const keys = ns.map((n) => placeKey(thread, n));
-  const read = await records.read(homeOfSession(session), keys);
-  return read.ok ? ok(read.value.flatMap((stored) => (stored ? [Number(stored.value)] : []))) : read;
+  path: Path,
+  thread: string | undefined,
+  after: string | number,
+): Promise<Result<{ place: number; toSkip: number }>> {
+  if (typeof after === 'number') {
+    return ok(thread === undefined ? { place: after, toSkip: 0 } : { place: 0, toSkip: after });
+  }
+  const chosen = await records.read(homeOfSession(session), [chosenKey(after)]);
+  if (!chosen.ok) return chosen;
+  const number = chosen.value[0] ? Number(chosen.value[0].value) : numberIn(after);
+  const place = number === undefined ? undefined : placeOn(path, number);
+  if (number === undefined || place === undefined) return notFound;
+  const read = await messagesAt(records, session, [number]);
+  if (!read.ok) return read;
+  const found = read.value[0];
+  const fits = found?.message === after && (thread === undefined || found.thread === thread);
+  return fits ? ok({ place: place + 1, toSkip: 0 }) : notFound;
 }
 
-async function messagesAt(records: Records, session: string, numbers: readonly number[]): Promise<Result<Message[]>> {
+export async function messagesAt(
+  records: Records,
+  session: string,
+  numbers: readonly number[],
+): Promise<Result<Message[]>> {
   const read = await records.read(homeOfSession(session), numbers.map(messageKey));
   if (!read.ok) return read;
-  return ok(read.value.flatMap((stored) => (stored ? [messageFrom(stored)] : [])));
+  return ok(read.value.flatMap((stored) => (stored ? [JSON.parse(stored.value) as Message] : [])));
 }
 
-function messageFrom(stored: Stored): Message {
-  const { n: _, ...message } = JSON.parse(stored.value) as Kept;
-  return message;
-}
-
-function numbersAfter(after: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => after + i + 1);
-}
+const notFound = fail('not_found', 'there is no such message');

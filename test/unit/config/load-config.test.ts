@@ -35,6 +35,8 @@ test('an empty environment gives the defaults', () => {
     historyTtlS: 3600,
     metaTtlS: 2_592_000,
     minReplicas: 0,
+    checkpointsPerSession: 10_000,
+    checkpointTtlS: 2_592_000,
     runHistorySize: 10_000,
     runTimeoutMs: 3_600_000,
     maxRunsPerIdentity: 0,

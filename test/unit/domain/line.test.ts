@@ -3,14 +3,15 @@ import { Line } from '../../../shared/domain/runs/line.ts';
 import type { WhenBusy } from '../../../shared/domain/runs/line.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
-import { got } from './runs-bench.ts';
+import { alice, Bench, got } from './runs-bench.ts';
 
 let engine: Engine;
 let line: Line;
 
-beforeEach(() => {
+beforeEach(async () => {
   engine = createMemoryEngine({ historySize: 1000, historyTtlMs: 600_000, metaTtlMs: 600_000 });
   line = new Line(engine);
+  await got(new Bench(engine).parts.sessions.create(alice, { session: 's' }));
 });
 
 async function enter(invocation: string, whenBusy: WhenBusy = 'enqueue'): Promise<string[]> {

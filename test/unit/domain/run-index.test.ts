@@ -62,6 +62,7 @@ test('a run that has ended is open no more, and nothing of its entry is kept', a
 
 test('what was never written is dropped from every list and from the line', async () => {
   await got(index.opened('i', entry, 1, 0));
+  await got(new Bench(engine).parts.sessions.create(alice, { session: 's' }));
   await got(line.enter('s', { invocation: 'i', agent: 'a', at: 1 }, 1, 'enqueue'));
   expect(await got(index.headOf('s'))).toBe('i');
   for (let twice = 0; twice < 2; twice++) await got(index.drop('i'));

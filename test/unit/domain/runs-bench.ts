@@ -8,7 +8,7 @@ import type { Identity } from '../../../shared/domain/identity.ts';
 import { step } from '../../../shared/domain/runs/machine.ts';
 import type { Command } from '../../../shared/domain/runs/machine.ts';
 import { runParts } from '../../../shared/domain/runs/parts.ts';
-import type { RunParts } from '../../../shared/domain/runs/parts.ts';
+import type { KeepingOptions, RunParts } from '../../../shared/domain/runs/parts.ts';
 import { topicOf } from '../../../shared/domain/runs/run.ts';
 import type { Run } from '../../../shared/domain/runs/run.ts';
 import { Runs } from '../../../shared/domain/runs/runs.ts';
@@ -56,6 +56,15 @@ export function through(
   };
 }
 
+/** How much is kept, where a test says nothing else. */
+const keeping: KeepingOptions = {
+  runHistorySize: 1000,
+  maxFrameBytes: 100_000,
+  metaTtlS: 600,
+  checkpointsPerSession: 1000,
+  checkpointTtlS: 600,
+};
+
 /** The run domain as one gateway has it, and the worker's part of it by hand. */
 export class Bench {
   readonly engine: Engine;
@@ -65,11 +74,14 @@ export class Bench {
   /** Those that a worker announced. */
   readonly agents = new Set(['echo']);
 
-  constructor(engine: Engine, options: { clock?: Clock; maxRunsPerIdentity?: number } = {}) {
+  constructor(
+    engine: Engine,
+    options: { clock?: Clock; maxRunsPerIdentity?: number; keeping?: Partial<KeepingOptions> } = {},
+  ) {
     const { clock = realClock, maxRunsPerIdentity = 0 } = options;
     this.engine = engine;
     this.clock = clock;
-    this.parts = runParts({ engine, clock, config: { runHistorySize: 1000 } });
+    this.parts = runParts({ engine, clock, config: { ...keeping, ...options.keeping } });
     this.runs = new Runs({
       engine,
       ...this.parts,

@@ -58,7 +58,7 @@ describe('a start', () => {
   test('of what cannot be started leaves nothing behind', async () => {
     await got(bench.parts.sessions.create(alice, { session: 's' }));
     await got(bench.parts.sessions.create(alice, { session: 't' }));
-    const { checkpoint } = await got(bench.parts.checkpoints.create('t'));
+    const { checkpoint } = await got(bench.parts.checkpoints.create(alice, { session: 't' }));
     const refused = async (asked: object, identity = alice): Promise<string> =>
       codeOf(bench.runs.start(identity, { agent: 'echo', input: 1, ...asked }));
     expect(await refused({ agent: 'nobody' })).toBe('not_found');

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
 import { derivedId, numberIn } from '../../../shared/domain/derived-ids.ts';
-import { Line } from '../../../shared/domain/runs/line.ts';
-import { Sessions } from '../../../shared/domain/sessions/sessions.ts';
+import type { Line } from '../../../shared/domain/runs/line.ts';
+import type { Sessions } from '../../../shared/domain/sessions/sessions.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
 import type { Message } from '../../../shared/protocol/sessions.ts';
-import { alice, bob, codeOf, got, root } from './runs-bench.ts';
+import { alice, Bench, bob, codeOf, got, root } from './runs-bench.ts';
 
 let clock: ManualClock;
 let engine: Engine;
@@ -18,8 +18,7 @@ let runs = 0;
 function reset(): void {
   clock = new ManualClock();
   engine = createMemoryEngine({ historySize: 1000, historyTtlMs: 600_000, metaTtlMs: 600_000, clock });
-  sessions = new Sessions(engine.records, clock);
-  line = new Line(engine);
+  ({ sessions, line } = new Bench(engine, { clock }).parts);
 }
 beforeEach(reset);
 

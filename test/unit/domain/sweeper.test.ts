@@ -15,6 +15,7 @@ import { isOutOfTime, isWanted, needOf } from '../../../shared/domain/runs/sweep
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 import type { Queue } from '../../../shared/engine/engine.ts';
 import type { Log } from '../../../shared/observe/log.ts';
+import { alice, Bench, got } from './runs-bench.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
@@ -37,6 +38,7 @@ class Stage {
   readonly nudged: string[] = [];
   /** What the sweepers asked the list for. */
   readonly pages: (string | undefined)[] = [];
+  readonly #sessions = new Bench(this.engine, { clock: this.clock }).parts.sessions;
   #listed = 0;
 
   sweeper(worker = 'w', parts: Partial<SweeperParts> = {}): Sweeper {
@@ -71,6 +73,7 @@ class Stage {
     const entry = { owner: 'o', ...(session === undefined ? {} : { session }) };
     expect(await this.index.opened(invocation, entry, rank, 0)).toMatchObject({ ok: true });
     if (session === undefined) return;
+    await got(this.#sessions.ensure(alice, { session }));
     const inLine = { invocation, agent: 'a', at: this.clock.now() };
     expect(await this.line.enter(session, inLine, rank, whenBusy)).toMatchObject({ ok: true });
   }
