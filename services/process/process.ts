@@ -61,6 +61,14 @@ export const endOnSignals: Endings = (end) => {
   process.on('SIGINT', end);
 };
 
+/** Asked about a fault that nobody caught: true where it was somebody's own, and the process may go on. */
+type Takes = (error: unknown) => boolean;
+const takers: Takes[] = [];
+
+export function askAboutFaults(takes: Takes): void {
+  takers.push(takes);
+}
+
 /**
  * Starts the services of this process, and ends it when it is told to: drained, stopped, with 0. Told again, it ends
  * at once; a fault that nobody caught ends it with 1, because what it left behind is not known.
@@ -72,6 +80,7 @@ export async function runServices(
   endings: Endings = endOnSignals,
 ): Promise<void> {
   process.on('uncaughtException', (error) => {
+    if (takers.some((takes) => takes(error))) return;
     log.error('an uncaught fault', { error });
     process.exit(1);
   });

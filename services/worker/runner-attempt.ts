@@ -58,6 +58,8 @@ export class RunningAttempt {
   #cutOff = false;
   /** Set while the agent is at work on its next value. */
   #interrupt: (() => void) | undefined;
+  /** What it threw where nobody could catch it. */
+  #outside: { is: 'thrown'; error: unknown } | undefined;
   #cancelGrace: () => void = () => {};
   #still: Promise<void> | undefined;
 
@@ -96,6 +98,14 @@ export class RunningAttempt {
 
   handBack(): void {
     this.#stopFor('handed back', new Stopped('this worker stops'));
+  }
+
+  /** It threw outside of its generator. For an attempt that is over, it comes to nothing. */
+  blame(error: unknown): void {
+    if (this.over) return;
+    this.#outside ??= { is: 'thrown', error };
+    this.#interrupt?.();
+    this.#waiting.look();
   }
 
   async work(agent: Agent, context: AgentContext): Promise<Ending> {
@@ -137,7 +147,7 @@ export class RunningAttempt {
   }
 
   get #isEnding(): boolean {
-    return this.over || this.#stop !== undefined;
+    return this.over || this.#stop !== undefined || this.#outside !== undefined;
   }
 
   async #standStill(): Promise<void> {
@@ -171,10 +181,11 @@ export class RunningAttempt {
     for (;;) {
       await this.standStill();
       if (this.held.full) await this.held.room();
-      const pulled = this.#stop === undefined ? await this.#pull(generator) : undefined;
+      const pulled = this.#isEnding ? undefined : await this.#pull(generator);
       if (pulled?.is === 'thrown') return pulled;
       if (pulled?.next.done) return { is: 'returned', value: pulled.next.value };
-      const ending = pulled && this.#stop === undefined ? this.#say(pulled.next.value) : { is: 'cut' as const };
+      const cut = this.#outside ?? (pulled && this.#stop === undefined ? undefined : { is: 'cut' as const });
+      const ending = cut ?? (pulled && this.#say(pulled.next.value));
       if (!ending) continue;
       letGo(generator);
       return ending;
@@ -185,7 +196,7 @@ export class RunningAttempt {
   #pull(generator: AsyncGenerator): Promise<Pulled> {
     return new Promise((resolve) => {
       this.#interrupt = () => resolve(undefined);
-      if (this.#cutOff) this.#interrupt();
+      if (this.#cutOff || this.#outside) this.#interrupt();
       try {
         // An iterator that is not of the language's own making may give back anything.
         Promise.resolve(generator.next()).then(

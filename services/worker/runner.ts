@@ -10,7 +10,8 @@ import type { Run } from '../../shared/domain/runs/run.ts';
 import type { RunStore } from '../../shared/domain/runs/run-store.ts';
 import type { HeldJob, Verdict } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
-import type { Agent } from './agent.ts';
+import type { Agent, AgentContext } from './agent.ts';
+import type { Blame } from './blame.ts';
 import { RunningAttempt } from './runner-attempt.ts';
 import { contextOf } from './runner-context.ts';
 import type { Checkpoints, SessionReads } from './runner-context.ts';
@@ -35,6 +36,7 @@ export interface RunnerParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics?: RunnerMetrics;
+  readonly blame?: Blame;
   readonly options: { readonly maxFrameBytes: number };
 }
 
@@ -112,7 +114,7 @@ export class Runner {
   }
 
   async #execute(job: HeldJob, held: Held, takeover: boolean): Promise<Verdict> {
-    const { agents, clock, metrics, options, log } = this.#parts;
+    const { agents, blame, clock, metrics, options, log } = this.#parts;
     const { invocation, agent: name } = held.run;
     const agent = must(agents.get(name));
     const begun = clock.now();
@@ -129,10 +131,10 @@ export class Runner {
     if (this.#handsBack) attempt.handBack();
     try {
       const state = await this.#stateFor(held.run, attempt.signal);
+      const work = (context: AgentContext): ReturnType<typeof attempt.work> =>
+        blame ? blame.during(attempt, () => attempt.work(agent, context)) : attempt.work(agent, context);
       const concluded = await attempt.conclude(
-        state.ok
-          ? await attempt.work(agent, this.#contextOf(attempt, state.value))
-          : { is: 'thrown', error: contextErrorOf(state) },
+        state.ok ? await work(this.#contextOf(attempt, state.value)) : { is: 'thrown', error: contextErrorOf(state) },
       );
       metrics?.left(name, concluded.run, clock.now() - begun);
       if (concluded.run && isOver(concluded.run)) await this.#settle(concluded.run);

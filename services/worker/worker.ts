@@ -12,7 +12,9 @@ import type { Consumer, Engine } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import { WorkerMetrics } from '../../shared/observe/worker-metrics.ts';
+import { askAboutFaults } from '../process/process.ts';
 import type { Agent } from './agent.ts';
+import { Blame } from './blame.ts';
 import { countRuns } from './run-metrics.ts';
 import { Runner } from './runner.ts';
 
@@ -53,16 +55,19 @@ export class Worker implements Service {
     this.#log = parts.log.with({ worker: this.id });
     this.#announcement = new Agents(engine.leases, clock);
     const { store, index, settling, sessions, checkpoints } = runParts({ engine, clock, config });
+    const blame = config.agents.length > 0 ? new Blame(this.#log) : undefined;
+    if (blame) askAboutFaults(blame.takes);
     this.#runner = new Runner({
       engine,
       store,
       settling,
       sessions,
-      checkpoints: checkpoints.forAgents(),
+      checkpoints,
       agents,
       worker: this.id,
       clock,
       log: this.#log,
+      ...(blame ? { blame } : {}),
       metrics: countRuns(new WorkerMetrics(page, () => this.#runner)),
       options: { maxFrameBytes: config.maxFrameBytes },
     });

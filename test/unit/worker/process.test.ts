@@ -12,7 +12,7 @@ import { startRedis } from '../../support/redis-server.ts';
 import type { RedisServer } from '../../support/redis-server.ts';
 
 interface Answer {
-  invocation: { invocation: string; state: string; attempt: number; result: unknown };
+  invocation: { invocation: string; state: string; attempt: number; result: unknown; error?: unknown };
 }
 
 let redis: RedisServer;
@@ -152,5 +152,40 @@ it('the whole broker in one process runs agents of its own and of modules', asyn
   expect(text).toContain('agentwire_runs_ended_total{agent="mine",outcome="completed"} 2\n');
   expect(text).toMatch(/^agentwire_connections 0$/m);
   expect(broker.output()).toContain('a promise was rejected, and nobody caught it');
+  expect(await broker.stop()).toBe(0);
+});
+
+it('fails the run whose agent throws where nobody can catch it, and no other', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'agentwire-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const module = join(folder, 'careless.mjs');
+  writeFileSync(
+    module,
+    `import { EventEmitter } from 'node:events';
+    const never = new Promise(() => {});
+    const faults = {
+      timer: () => setTimeout(() => { throw new Error('from a timer'); }, 1),
+      tick: () => process.nextTick(() => { throw Object.assign(new Error('from a tick'), { code: 'ticked' }); }),
+      emitter: () => setImmediate(() => new EventEmitter().emit('error', new Error('from an emitter'))),
+    };
+    export default {
+      name: 'careless',
+      description: 'Lets go of what it begins.',
+      async *run({ input }) { yield 'before'; faults[input](); yield 'while'; await never; },
+    };`,
+  );
+  const broker = await startGatewayProcess({ AGENTWIRE_AGENTS: module }, 'standalone');
+  const other = await start(broker.http, 'countdown', { from: 3, intervalMs: 100 });
+  const errors: unknown[] = [];
+  for (const input of ['timer', 'tick', 'emitter']) {
+    const failed = await comesTo(broker.http, await start(broker.http, 'careless', input), 'failed');
+    errors.push(failed.error);
+  }
+  expect(errors).toEqual([
+    { code: 'agent_error', message: 'from a timer' },
+    { code: 'ticked', message: 'from a tick' },
+    { code: 'agent_error', message: 'from an emitter' },
+  ]);
+  expect((await comesTo(broker.http, other, 'completed')).attempt).toBe(1);
   expect(await broker.stop()).toBe(0);
 });
