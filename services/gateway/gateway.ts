@@ -1,4 +1,5 @@
 import { fail } from '../../shared/base/errors.ts';
+import type { Result } from '../../shared/base/errors.ts';
 import { realClock } from '../../shared/base/clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { shortId } from '../../shared/base/ids.ts';
@@ -6,6 +7,7 @@ import type { Service } from '../../shared/base/lifecycle.ts';
 import type { Config } from '../../shared/config/options.ts';
 import { Agents } from '../../shared/domain/agents.ts';
 import { openDoor, tokenAuthenticator } from '../../shared/domain/auth.ts';
+import { anyone } from '../../shared/domain/identity.ts';
 import { Nodes } from '../../shared/domain/nodes.ts';
 import { runParts } from '../../shared/domain/runs/parts.ts';
 import { Runs } from '../../shared/domain/runs/runs.ts';
@@ -21,10 +23,13 @@ import type { Health, OwnHealth } from './core/health.ts';
 import { measured, requireIdentity } from './core/middleware.ts';
 import type { Middleware } from './core/middleware.ts';
 import { Notices } from './core/notices.ts';
+import { perform } from './core/operations.ts';
 import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
+import { VisualFeed } from './core/visual-feed.ts';
 import { dialects } from './dialects/list.ts';
 import { clusterRoutes } from './http/cluster.ts';
+import { dialectRequests } from './http/dialect-requests.ts';
 import { dialectStreams } from './http/dialect-streams.ts';
 import { healthRoutes, ownHealth } from './http/health.ts';
 import { failed } from './http/reply.ts';
@@ -86,6 +91,8 @@ export class Gateway implements Service {
     const auth = config.auth === 'token' ? tokenAuthenticator(config.tokens) : openDoor;
     const middleware = [measured(metrics), requireIdentity, ...(parts.middleware ?? [])];
     const named = log.with({ node });
+    const notices = new Notices(hub, named);
+    const figures = (): Promise<Result<object>> => perform(this.#broker, { identity: anyone }, 'metrics', {});
     this.#broker = {
       node,
       version,
@@ -102,8 +109,9 @@ export class Gateway implements Service {
       log: named,
       middleware,
       answers: new Answers(),
-      notices: new Notices(hub, named),
+      notices,
       turns: new Turns(),
+      visuals: new VisualFeed({ hub, notices, clock, figures }),
       underWay: { operations: 0 },
     };
     this.#connections = new Connections(clock, config);
@@ -157,7 +165,7 @@ export class Gateway implements Service {
         ...streamRoutes(door),
         ...runRoutes(door),
         ...sessionRoutes(broker),
-        ...dialects.flatMap((dialect) => dialectStreams(door, dialect)),
+        ...dialects.flatMap((dialect) => [...dialectStreams(door, dialect), ...dialectRequests(broker, dialect)]),
         ...healthRoutes(broker, together?.(own) ?? own),
         ...clusterRoutes(broker),
       ],

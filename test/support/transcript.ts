@@ -16,7 +16,7 @@ import { FakeClient } from './fake-client.ts';
  *     = {…}                              what the dialect asked for has this result;  `= not_found …` or fails
  *     ! run.i-1 {…}                      an event of a run comes;  `! run.i-1 gap 3 7`, `! run.i-1 renumbered`
  *     heard session.s-1.runs {…}         an event of a topic that the dialect listens to
- *     goaway, leave                      the node drains; the connection is gone
+ *     heartbeat, goaway, leave           a heartbeat is due; the node drains; the connection is gone
  *
  * and between these what the dialect does: `<` sends, `?` asks for an operation, `attach`, `bad frame`, `close`.
  */
@@ -49,6 +49,8 @@ export function play(dialect: Dialect, transcript: string): string {
     } else if (word === 'heard') {
       const [topic, data] = halves(rest);
       client.tell(topic, JSON.parse(data));
+    } else if (word === 'heartbeat') {
+      must().heartbeat?.();
     } else if (word === 'goaway') {
       must().goaway(100);
     } else if (word === 'leave') {

@@ -13,6 +13,7 @@ import type { Answers } from './answers.ts';
 import type { Middleware } from './middleware.ts';
 import type { Notices } from './notices.ts';
 import type { Turns } from './turns.ts';
+import type { VisualFeed } from './visual-feed.ts';
 
 /** What the operations of one gateway work with. */
 export interface Broker {
@@ -33,6 +34,7 @@ export interface Broker {
   readonly answers: Answers;
   readonly notices: Notices;
   readonly turns: Turns;
+  readonly visuals: VisualFeed;
   /** Whoever asked: a drain lets them end. */
   readonly underWay: { operations: number };
 }

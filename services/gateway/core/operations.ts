@@ -10,6 +10,7 @@ import { attach, run } from './operations/run.ts';
 import { runs, status } from './operations/runs.ts';
 import { createSession, ensureSession, getSession, sessionMessages } from './operations/sessions.ts';
 import { subscribe, unsubscribe } from './operations/subscribe.ts';
+import { unwatchVisuals, visualHistory, visualize, watchVisuals } from './operations/visualization.ts';
 
 /** What a client can have done, whichever dialect or route it speaks. Each that is a native request has its name. */
 export const operations = {
@@ -30,6 +31,10 @@ export const operations = {
   'session.get': getSession,
   'session.messages': sessionMessages,
   metrics,
+  visualize,
+  'visual.history': visualHistory,
+  'visual.watch': watchVisuals,
+  'visual.unwatch': unwatchVisuals,
 } as const;
 
 export type OperationName = keyof typeof operations;

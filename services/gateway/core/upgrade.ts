@@ -13,6 +13,7 @@ import type { Link, LinkHandler, Request, UpgradeDecision, WebSocketRoute } from
 /** What a route needs to know of the dialect that is spoken there. */
 export interface Spoken {
   readonly name: string;
+  readonly compression?: WebSocketRoute['compression'];
   choose(offered: readonly string[]): string;
   open(client: Client, protocol: string, entrance: Entrance): Conversation;
 }
@@ -28,7 +29,7 @@ export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSoc
   const { broker } = door;
   return {
     path,
-    compression: broker.config.compression === 'on' ? 'when-offered' : 'off',
+    compression: spoken.compression ?? (broker.config.compression === 'on' ? 'when-offered' : 'off'),
     async upgrade(request) {
       if (door.draining()) return full('draining');
       if (door.connections.size >= broker.config.maxConnections) return full('too many connections');

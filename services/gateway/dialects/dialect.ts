@@ -1,5 +1,6 @@
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Asker, Client, Conversation, Entrance } from '../core/client.ts';
+import type { Method, WebSocketRoute } from '../core/transport.ts';
 import type { Format } from '../hub/format.ts';
 
 /**
@@ -16,8 +17,19 @@ export interface Dialect {
   readonly formats: readonly Format[];
   /** It may speak first, and ask for operations. */
   open(client: Client, protocol: string, entrance: Entrance): Conversation;
+  /** Where its frames are worth it whatever the broker is set to. */
+  readonly compression?: WebSocketRoute['compression'];
   /** What it has besides WebSockets. */
   readonly streamed?: readonly Streamed[];
+  readonly answered?: readonly Answered[];
+}
+
+/** A request over HTTP that is answered in JSON. */
+export interface Answered {
+  readonly method: Method;
+  readonly path: string;
+  /** `body` is what the JSON of the request says, and undefined for a GET. `done` is called once; a failure is answered with its status. */
+  answer(asker: Asker, entrance: Entrance, body: unknown, done: (answer: Result<object>) => void): void;
 }
 
 /** A POST that starts a run. The answer is what comes of it, as server-sent events, until the run has ended. */

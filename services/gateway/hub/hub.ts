@@ -200,7 +200,7 @@ export class Hub {
     this.#stats.subscriptions += names.length;
     const held = names.map((name) => this.subscriptions.hold(name));
     // Also what another subscribe holds already: that one may still be under way, and asking twice costs nothing.
-    if (held.some(({ pattern }) => pattern)) {
+    if (held.some(({ pattern, local }) => pattern && !local)) {
       const all = await this.log.watchAll(true);
       if (!all.ok) return all;
     }
@@ -214,7 +214,7 @@ export class Hub {
       this.#stats.subscriptions -= 1;
       if (!subscription || !this.subscriptions.release(subscription)) continue;
       if (subscription.pattern) {
-        patternsGone = true;
+        patternsGone ||= !subscription.local;
       } else {
         this.log.unwatch([name]);
         if (this.subscriptions.route(name).length === 0) this.tails.forget(name);

@@ -61,6 +61,8 @@ export class Subscriber {
 export class Subscription {
   readonly name: string;
   readonly pattern: boolean;
+  /** Only this node has events of it, by `announce`: the store is not asked for any. */
+  readonly local: boolean;
   /** Connections that hold it or are about to: the node takes the topic's events while there is one. */
   holders = 0;
   /** For a pattern: from this time of the store on, every matching event matters. Unknown while the first subscribe is under way. */
@@ -76,6 +78,7 @@ export class Subscription {
   constructor(name: string) {
     this.name = name;
     this.pattern = isPattern(name);
+    this.local = name.startsWith('$node.');
   }
 
   native(format: Format): string {

@@ -9,14 +9,16 @@ export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
   readonly #patterns = new PatternTrie<Subscription>();
   readonly #routes = new Map<string, readonly Subscription[]>();
-  #patternCount = 0;
+  /** Without those of topics that only this node has. */
+  #storePatterns = 0;
 
   get size(): number {
     return this.#byName.size;
   }
 
+  /** Patterns for which the node has to take every topic of the store. */
   get hasPatterns(): boolean {
-    return this.#patternCount > 0;
+    return this.#storePatterns > 0;
   }
 
   get(name: string): Subscription | undefined {
@@ -30,7 +32,7 @@ export class Subscriptions {
       this.#byName.set(name, subscription);
       if (subscription.pattern) {
         this.#patterns.add(name, subscription);
-        this.#patternCount += 1;
+        if (!subscription.local) this.#storePatterns += 1;
         this.#routes.clear();
       } else {
         this.#routes.delete(name);
@@ -47,7 +49,7 @@ export class Subscriptions {
     this.#byName.delete(subscription.name);
     if (subscription.pattern) {
       this.#patterns.remove(subscription.name);
-      this.#patternCount -= 1;
+      if (!subscription.local) this.#storePatterns -= 1;
       this.#routes.clear();
     } else {
       this.#routes.delete(subscription.name);
@@ -60,7 +62,7 @@ export class Subscriptions {
     const known = this.#routes.get(topic);
     if (known) return known;
     const exact = this.#byName.get(topic);
-    const matching = this.#patternCount > 0 ? this.#patterns.match(topic) : [];
+    const matching = this.#patterns.size > 0 ? this.#patterns.match(topic) : [];
     if (exact) matching.push(exact);
     const route = matching.length > 0 ? matching : none;
     if (this.#routes.size >= routesKept) this.#routes.clear();

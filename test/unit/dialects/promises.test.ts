@@ -4,6 +4,7 @@ import { agentRuns } from '../../../services/gateway/dialects/agent-runs/agent-r
 import { chat } from '../../../services/gateway/dialects/chat/chat.ts';
 import { dialects } from '../../../services/gateway/dialects/list.ts';
 import { native } from '../../../services/gateway/dialects/native/native.ts';
+import { visualization } from '../../../services/gateway/dialects/visualization/visualization.ts';
 import { dialectSuite } from '../../contracts/dialect-suite.ts';
 
 const nowhere = { params: {}, query: new URLSearchParams() };
@@ -15,6 +16,20 @@ dialectSuite('native', {
   request: '{"type":"history","id":1,"topic":"a.b"}',
   nonsense: ['{"type":"nothing"}', '{"type":"publish","id":1}', '{"type":"subscribe","topics":[]}'],
   errorIn: (frame) => (frame['type'] === 'error' ? (frame['error'] as { message: string }).message : undefined),
+});
+
+dialectSuite('visualization (001)', {
+  dialect: visualization,
+  entrance: nowhere,
+  settle: () => {},
+  request: '{"type":"history","channel":"events","limit":10}',
+  nonsense: [
+    '{"type":"nothing"}',
+    '{"type":"subscribe","channels":["gossip"]}',
+    '{"type":"history","channel":"metrics"}',
+    '{"type":"unsubscribe","channels":7}',
+  ],
+  errorIn: (frame) => (frame['type'] === 'error' ? frame['message'] : undefined),
 });
 
 dialectSuite('agent runs (003)', {

@@ -5,6 +5,7 @@ import type { FrameSchemas } from '../../../shared/protocol/frame-reader.ts';
 import { frames as agentRuns } from '../../../services/gateway/dialects/agent-runs/frames.ts';
 import { frames as chat } from '../../../services/gateway/dialects/chat/frames.ts';
 import { dialects } from '../../../services/gateway/dialects/list.ts';
+import { frames as visualization } from '../../../services/gateway/dialects/visualization/frames.ts';
 
 const page = readFileSync(new URL('../../../docs/dialects.md', import.meta.url), 'utf8');
 
@@ -27,6 +28,7 @@ function fields(frames: FrameSchemas): string[][] {
 }
 
 it.each([
+  ['Visualization (001)', visualization],
   ['Agent runs (003)', agentRuns],
   ['Chat (004)', chat],
 ])('%s: the page lists every frame of clients with its fields', (heading, frames) => {
@@ -34,6 +36,9 @@ it.each([
 });
 
 it('the page names every path', () => {
-  const paths = dialects.flatMap(({ paths: open, streamed = [] }) => [...open, ...streamed.map(({ path }) => path)]);
+  const paths = dialects.flatMap(({ paths: open, streamed = [], answered = [] }) => [
+    ...open,
+    ...[...streamed, ...answered].map(({ path }) => path),
+  ]);
   for (const path of paths.filter((one) => one !== '/v1/ws')) expect(page).toContain(path.replace(':session', '{id}'));
 });
