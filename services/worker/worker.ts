@@ -62,7 +62,7 @@ export class Worker implements Service {
       store,
       settling,
       sessions,
-      checkpoints,
+      checkpoints: checkpoints.forAgents(),
       agents,
       worker: this.id,
       clock,
