@@ -40,6 +40,8 @@ local nowText, second = format('%d', now), clock[1]
 local candidate, metaTtl = ARGV[1], ARGV[3]
 local historyTtl, size = tonumber(ARGV[2]), tonumber(ARGV[4])
 local REFRESH, BUCKET, TRIM = 1000, 120000, 32
+-- What a dry run saw of topics: nothing changes them between it and the real one.
+local metasSeen, lastSeen = nil, {}
 
 -- The topic as it stands; 'fresh' when a new epoch has to begin: the meta is gone, or its head is below what the caller saw.
 local function open(stored, stream, knownEpoch, knownSeq)
@@ -52,7 +54,9 @@ local function open(stored, stream, knownEpoch, knownSeq)
     end
     return true, candidate, q, t, x, first, f, z, d
   end
-  local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  local last = lastSeen[stream]
+  if last == nil then last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1] or false end
+  lastSeen[stream] = last
   if last then return true, candidate, match(last[1], '^%d+'), last[2][1], '', '1', '-', '-', '?' end
   return true, candidate, '0', false, '', '1', '-', '-', '?'
 end
@@ -146,7 +150,8 @@ local function appendAll(k, a, dry)
   local whole, blocks = ARGV[a + 2], {}
   if topics == 0 then return not dry and out or true end
   local metas = k
-  local stored = call('MGET', unpack(KEYS, k, k + topics - 1))
+  local stored = metasSeen or call('MGET', unpack(KEYS, k, k + topics - 1))
+  metasSeen = stored
   a, k = a + 3, k + topics
   for _ = 1, partitions do
     local channels, some, index = ARGV[a], tonumber(ARGV[a + 1]), KEYS[k]

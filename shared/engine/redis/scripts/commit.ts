@@ -15,17 +15,27 @@ export const commitScript = (sharded: boolean): RedisScript => ({
   name: 'awCommit',
   lua: `${appendPrelude(sharded ? 'SPUBLISH' : 'PUBLISH')}
 local expects, puts, dels, ranks = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local revs = {}
 for i = 1, expects do
-  if (tonumber(call('HGET', KEYS[i], 'r')) or 0) ~= tonumber(ARGV[8 + i]) then return '!' end
+  local rev = tonumber(ARGV[8 + i])
+  if (tonumber(call('HGET', KEYS[i], 'r')) or 0) ~= rev then return '!' end
+  revs[KEYS[i]] = rev
 end
 local k, a = expects, 8 + expects
 local appendKeys, appendArgs = k + puts + dels + ranks + 1, a + 2 * puts + 2 * ranks + 1
 if not appendAll(appendKeys, appendArgs, true) then return '!!' end
 for i = 1, puts do
   local key, value, ttl = KEYS[k + i], ARGV[a + 2 * i - 1], ARGV[a + 2 * i]
-  call('HSET', key, 'v', value)
-  call('HINCRBY', key, 'r', 1)
-  if ttl == '' then call('PERSIST', key) else call('PEXPIRE', key, ttl) end
+  local rev = revs[key]
+  if rev then
+    rev = rev + 1
+    call('HSET', key, 'v', value, 'r', rev)
+  else
+    rev = call('HINCRBY', key, 'r', 1)
+    call('HSET', key, 'v', value)
+  end
+  revs[key] = rev
+  if ttl ~= '' then call('PEXPIRE', key, ttl) elseif rev > 1 then call('PERSIST', key) end
 end
 k, a = k + puts, a + 2 * puts
 for i = 1, dels do call('DEL', KEYS[k + i]) end
