@@ -51,8 +51,7 @@ export class Behind {
       const { topic, epoch, firstSeq, lastSeq } = missed;
       const position = cursor.positions.get(topic);
       if (position?.epoch === epoch) {
-        position.until = Math.max(position.until, lastSeq);
-        cursor.place(topic, position);
+        cursor.leave(topic, position, lastSeq);
         continue;
       }
       if (missed.renumbered) cursor.renumber(topic, epoch);

@@ -17,13 +17,16 @@ export interface Lost {
 }
 
 /**
- * Where a connection stands that is not on the fast lane: first the log, for each topic that stands elsewhere, then
- * the ring from `n` to its head; there it is live again. A number and, for few, some positions: never a copy of a backlog.
+ * Where a connection stands that is not on the fast lane: the log, for each topic that stands elsewhere, and the ring
+ * from `n` to its head; with nothing left of either it is live again. A number and, for few, some positions: never a
+ * copy of a backlog.
  */
 export class Cursor {
   n: number;
   readonly positions = new Map<string, Position>();
-  /** Topics with `seq` below `until`, in the order in which they are read. */
+  /** The topics that are being read from the log, the next one last. The ring waits for them, and for no others. */
+  reading: string[] = [];
+  /** All other topics with `seq` below `until`, in the order in which they came. */
   toRead: string[] = [];
   readonly lost = new Map<string, Lost>();
   /** Since when the socket has had no room; 0 while it has. */
@@ -45,6 +48,13 @@ export class Cursor {
   place(topic: string, position: Position): void {
     this.positions.set(topic, position);
     if (position.seq < position.until) this.toRead.push(topic);
+  }
+
+  /** Up to here the topic is left to the log. */
+  leave(topic: string, position: Position, until: number): void {
+    const waits = position.seq < position.until;
+    position.until = Math.max(position.until, until);
+    if (!waits && position.seq < position.until) this.toRead.push(topic);
   }
 
   /** One notice a topic, extended, however much is lost. */

@@ -12,6 +12,8 @@ import type { Subscriber } from './subscriber.ts';
 /** Entries that one connection, and all of them together, may look at before others get their turn. */
 const slice = 256;
 const turn = 2048;
+/** Topics that one connection reads from the log before it goes on in the ring. */
+const perRound = 64;
 
 export interface PumpPorts {
   ring: Ring;
@@ -31,7 +33,10 @@ export interface PumpPorts {
   caughtUp(subscriber: Subscriber): void;
 }
 
-/** Moves the connections that are behind: what each has room for, a slice at a time, until it stands at the head. */
+/**
+ * Moves the connections that are behind: what each has room for, a slice at a time, until it stands at the head. Log and
+ * ring take turns, so that whoever has something replayed to it without a break still hears of its other topics.
+ */
 export class Pump {
   readonly #ports: PumpPorts;
   #queue: Subscriber[] = [];
@@ -87,11 +92,13 @@ export class Pump {
         return;
       }
       cursor.blockedSince = 0;
-      const topic = cursor.toRead.at(-1);
+      const topic = cursor.reading.at(-1);
       if (topic !== undefined) {
         if (!this.#readTopic(subscriber, cursor, topic)) return;
       } else if (cursor.n < this.#ports.ring.head) {
         if (!this.#replayRing(subscriber, cursor)) return;
+      } else if (cursor.toRead.length > 0) {
+        this.#beginRound(cursor);
       } else {
         if (this.#sayAllLost(subscriber, cursor)) this.#ports.caughtUp(subscriber);
         return;
@@ -104,11 +111,23 @@ export class Pump {
     if (cursor.blockedSince === 0) cursor.blockedSince = this.#ports.clock.now();
   }
 
+  /** The first pages are asked for together: one after the other, each would take a round trip of its own. */
+  #beginRound(cursor: Cursor): void {
+    const { pages } = this.#ports;
+    const next = cursor.toRead.splice(0, perRound);
+    for (const topic of next) {
+      const position = cursor.positions.get(topic);
+      if (!position || position.seq >= position.until) continue;
+      if (!pages.get(topic, position.epoch, position.seq)) pages.load(topic, position.seq, () => {});
+    }
+    cursor.reading = next.reverse();
+  }
+
   /** Sends what the next page holds of the topic. False: it cannot go on now. */
   #readTopic(subscriber: Subscriber, cursor: Cursor, topic: string): boolean {
     const position = cursor.positions.get(topic);
     if (!position || position.seq >= position.until || !this.#ports.matches(subscriber, topic)) {
-      cursor.toRead.pop();
+      cursor.reading.pop();
       return true;
     }
     this.#giveUpOldest(cursor, topic, position, position.seq);
@@ -167,6 +186,11 @@ export class Pump {
     const position = cursor.positions.get(event.topic);
     // Of another numbering: what was left of the old one when the log already told of the new one. The notice covers it.
     if (position && (position.epoch !== event.epoch || event.seq <= position.seq)) return true;
+    // What is before it has not been read yet.
+    if (position && position.seq < position.until) {
+      cursor.leave(event.topic, position, event.seq);
+      return true;
+    }
     const newer = (this.#ports.headOf(event.topic, event.epoch) ?? 0) - event.seq;
     if (newer >= this.#ports.maxLag && event.seq > (position?.replay ?? 0)) {
       this.#lose(cursor, event.topic, event.seq, event.seq);
@@ -178,6 +202,10 @@ export class Pump {
   #replayGap(cursor: Cursor, gap: Gap): void {
     const position = cursor.positions.get(gap.topic);
     if (position && (position.epoch !== gap.epoch || gap.to <= position.seq)) return;
+    if (position && position.seq < position.until) {
+      cursor.leave(gap.topic, position, gap.to);
+      return;
+    }
     this.#lose(cursor, gap.topic, Math.max(gap.from, (position?.seq ?? 0) + 1), gap.to);
     if (position) position.seq = gap.to;
   }
