@@ -28,10 +28,12 @@ import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { VisualFeed } from './core/visual-feed.ts';
 import { dialects } from './dialects/list.ts';
+import { checkpointRoutes } from './http/checkpoints.ts';
 import { clusterRoutes } from './http/cluster.ts';
 import { dialectRequests } from './http/dialect-requests.ts';
 import { dialectStreams } from './http/dialect-streams.ts';
 import { healthRoutes, ownHealth } from './http/health.ts';
+import { operatorRoutes } from './http/operator.ts';
 import { failed } from './http/reply.ts';
 import { runRoutes } from './http/runs.ts';
 import { sessionRoutes } from './http/sessions.ts';
@@ -103,6 +105,7 @@ export class Gateway implements Service {
       nodes,
       runs: new Runs({ ...ofRuns, engine, agents, clock, options: config }),
       sessions: ofRuns.sessions,
+      checkpoints: ofRuns.checkpoints,
       agents,
       auth,
       metrics,
@@ -165,6 +168,8 @@ export class Gateway implements Service {
         ...streamRoutes(door),
         ...runRoutes(door),
         ...sessionRoutes(broker),
+        ...checkpointRoutes(broker),
+        ...operatorRoutes(broker),
         ...dialects.flatMap((dialect) => [...dialectStreams(door, dialect), ...dialectRequests(broker, dialect)]),
         ...healthRoutes(broker, together?.(own) ?? own),
         ...clusterRoutes(broker),

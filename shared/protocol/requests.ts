@@ -1,4 +1,17 @@
 import type * as z from 'zod';
+import {
+  checkpointCreateRequest,
+  checkpointDeleteRequest,
+  checkpointDeleteResult,
+  checkpointDiffRequest,
+  checkpointDiffResult,
+  checkpointGetRequest,
+  checkpointListRequest,
+  checkpointListResult,
+  checkpointRestoreRequest,
+  checkpointRestoreResult,
+  checkpointResult,
+} from './checkpoints.ts';
 import { isMap } from './common.ts';
 import type { RequestId } from './common.ts';
 import { frameReader } from './frame-reader.ts';
@@ -24,10 +37,15 @@ import {
 } from './runs.ts';
 import {
   sessionCreateRequest,
+  sessionDeleteRequest,
+  sessionDeleteResult,
   sessionGetRequest,
+  sessionListRequest,
+  sessionListResult,
   sessionMessagesRequest,
   sessionMessagesResult,
   sessionResult,
+  sessionUpdateRequest,
 } from './sessions.ts';
 import { subscribeRequest, subscribeResult, unsubscribeRequest, unsubscribeResult } from './subscribe.ts';
 
@@ -49,7 +67,16 @@ export const requestSchemas = {
   runs: runsRequest,
   'session.create': sessionCreateRequest,
   'session.get': sessionGetRequest,
+  'session.list': sessionListRequest,
+  'session.update': sessionUpdateRequest,
+  'session.delete': sessionDeleteRequest,
   'session.messages': sessionMessagesRequest,
+  'checkpoint.create': checkpointCreateRequest,
+  'checkpoint.list': checkpointListRequest,
+  'checkpoint.get': checkpointGetRequest,
+  'checkpoint.restore': checkpointRestoreRequest,
+  'checkpoint.delete': checkpointDeleteRequest,
+  'checkpoint.diff': checkpointDiffRequest,
   metrics: metricsRequest,
 } as const satisfies Record<string, z.ZodObject>;
 
@@ -70,7 +97,16 @@ export const resultSchemas = {
   runs: runsResult,
   'session.create': sessionResult,
   'session.get': sessionResult,
+  'session.list': sessionListResult,
+  'session.update': sessionResult,
+  'session.delete': sessionDeleteResult,
   'session.messages': sessionMessagesResult,
+  'checkpoint.create': checkpointResult,
+  'checkpoint.list': checkpointListResult,
+  'checkpoint.get': checkpointResult,
+  'checkpoint.restore': checkpointRestoreResult,
+  'checkpoint.delete': checkpointDeleteResult,
+  'checkpoint.diff': checkpointDiffResult,
   metrics: metricsResult,
 } as const satisfies Record<Exclude<RequestType, 'ping'>, z.ZodType>;
 

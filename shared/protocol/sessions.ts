@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { count, envelope } from './common.ts';
+import { count, envelope, messageId } from './common.ts';
+import { frameReader } from './frame-reader.ts';
 import { agentName, cursor, invocationId, metadata, pageLimit, sessionId } from './runs.ts';
 
 export const sessionRecord = z.object({
@@ -87,3 +88,15 @@ export const sessionMessagesRequest = z.object({
 export type SessionMessagesRequest = z.output<typeof sessionMessagesRequest>;
 export const sessionMessagesResult = z.object({ messages: z.array(message), more: z.boolean() });
 export type SessionMessagesResult = z.output<typeof sessionMessagesResult>;
+
+/** What an operator says, over HTTP: in one session, or to all who chat. Without a word of it there is nothing to show. */
+const operatorMessage = {
+  content: z.string().regex(/\S/, 'nothing is said'),
+  role: z.string().min(1).max(64).default('operator'),
+  messageId: messageId.exactOptional(),
+};
+export const operatorRequests = {
+  'operator.say': z.object({ type: z.literal('operator.say'), session: sessionId, ...operatorMessage }),
+  'operator.announce': z.object({ type: z.literal('operator.announce'), ...operatorMessage }),
+} as const;
+export const parseOperatorRequest = frameReader(operatorRequests);

@@ -2,6 +2,7 @@ import type { Clock } from '../../../shared/base/clock.ts';
 import type { Config } from '../../../shared/config/options.ts';
 import type { Agents } from '../../../shared/domain/agents.ts';
 import type { Authenticator } from '../../../shared/domain/auth.ts';
+import type { Checkpoints } from '../../../shared/domain/checkpoints/checkpoints.ts';
 import type { Nodes } from '../../../shared/domain/nodes.ts';
 import type { Runs } from '../../../shared/domain/runs/runs.ts';
 import type { Sessions } from '../../../shared/domain/sessions/sessions.ts';
@@ -26,6 +27,7 @@ export interface Broker {
   readonly nodes: Nodes;
   readonly runs: Runs;
   readonly sessions: Sessions;
+  readonly checkpoints: Checkpoints;
   readonly agents: Agents;
   readonly auth: Authenticator;
   readonly metrics: GatewayMetrics;

@@ -2,13 +2,30 @@ import { fail } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { Broker } from './broker.ts';
 import type { Caller } from './caller.ts';
+import {
+  createCheckpoint,
+  deleteCheckpoint,
+  diffCheckpoints,
+  getCheckpoint,
+  listCheckpoints,
+  restoreCheckpoint,
+} from './operations/checkpoints.ts';
 import { approve, cancel, pause, resume } from './operations/control.ts';
 import { history } from './operations/history.ts';
 import { metrics } from './operations/metrics.ts';
+import { operatorAnnounce, operatorKeep, operatorSay } from './operations/operator.ts';
 import { publish } from './operations/publish.ts';
 import { attach, run } from './operations/run.ts';
 import { runs, status } from './operations/runs.ts';
-import { createSession, ensureSession, getSession, sessionMessages } from './operations/sessions.ts';
+import {
+  createSession,
+  deleteSession,
+  ensureSession,
+  getSession,
+  listSessions,
+  sessionMessages,
+  updateSession,
+} from './operations/sessions.ts';
 import { subscribe, unsubscribe } from './operations/subscribe.ts';
 import { unwatchVisuals, visualHistory, visualize, watchVisuals } from './operations/visualization.ts';
 
@@ -29,7 +46,19 @@ export const operations = {
   'session.create': createSession,
   'session.ensure': ensureSession,
   'session.get': getSession,
+  'session.list': listSessions,
+  'session.update': updateSession,
+  'session.delete': deleteSession,
   'session.messages': sessionMessages,
+  'checkpoint.create': createCheckpoint,
+  'checkpoint.list': listCheckpoints,
+  'checkpoint.get': getCheckpoint,
+  'checkpoint.restore': restoreCheckpoint,
+  'checkpoint.delete': deleteCheckpoint,
+  'checkpoint.diff': diffCheckpoints,
+  'operator.say': operatorSay,
+  'operator.announce': operatorAnnounce,
+  'operator.keep': operatorKeep,
   metrics,
   visualize,
   'visual.history': visualHistory,

@@ -2,7 +2,6 @@ import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import { isMap } from '../../../shared/protocol/common.ts';
 import { parseRequest } from '../../../shared/protocol/requests.ts';
-import type { RequestType } from '../../../shared/protocol/requests.ts';
 import { decodeJson } from '../../../shared/wire/json.ts';
 import type { Broker } from '../core/broker.ts';
 import { perform } from '../core/operations.ts';
@@ -11,33 +10,41 @@ import type { HttpRequest, HttpRoute, Reply } from '../core/transport.ts';
 import { callerOf } from './caller.ts';
 import { failed, json } from './reply.ts';
 
-type Asked = RequestType & OperationName;
 /** Without those that give back the way to a connection's events, which is no result. */
-type Answered = Exclude<Asked, 'run' | 'attach' | 'subscribe'>;
+type Answered = Exclude<OperationName, 'run' | 'attach' | 'subscribe'>;
+/** What makes the input of an operation of the fields. */
+type Parse = (frame: Fields) => Result<unknown>;
 type Fields = Record<string, unknown>;
 /** Where a route has the fields of its request from. Those named in the path come from there, whatever this says. */
 type Source = (request: HttpRequest) => Result<Fields> | Promise<Result<Fields>>;
 
-/** A route that is a native request in other clothes, and answers with its result. */
-export function answering(broker: Broker, type: Answered, source: Source, status = 200): HttpRoute['handle'] {
+/** A route that is a native request in other clothes, unless it is parsed as something else, and answers with its result. */
+export function answering(
+  broker: Broker,
+  type: Answered,
+  source: Source,
+  status = 200,
+  parse: Parse = parseRequest,
+): HttpRoute['handle'] {
   return async (request): Promise<Reply> => {
-    const result = await ask(broker, request, type, source);
+    const result = await ask(broker, request, type, source, parse);
     return result.ok ? json(status, result.value) : failed(result);
   };
 }
 
 /** The caller first: who may not come in learns nothing of what else is wrong with the request. */
-export async function ask<T extends Asked>(
+export async function ask<T extends OperationName>(
   broker: Broker,
   request: HttpRequest,
   type: T,
   source: Source,
+  parse: Parse = parseRequest,
 ): Promise<Result<OutputOf<T>>> {
   const caller = await callerOf(broker, request);
   const fields = await source(request);
   if (!caller.ok) return caller;
   if (!fields.ok) return fields;
-  const asked = parseRequest({ ...fields.value, ...request.params, type, id: null });
+  const asked = parse({ ...fields.value, ...request.params, type, id: null });
   return asked.ok ? perform(broker, caller.value, type, asked.value as InputOf<T>) : asked;
 }
 

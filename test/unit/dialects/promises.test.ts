@@ -51,7 +51,7 @@ dialectSuite('chat (004)', {
   entrance: { ...nowhere, query: new URLSearchParams('sessionId=s-1') },
   settle: (client) => {
     client.settle(ok({ session: { session: 's-1' } }));
-    client.settle(ok({}));
+    for (let listening = 0; listening < 3; listening += 1) client.settle(ok({}));
     client.settle(ok({ invocations: [] }));
   },
   request: '{"type":"user_message","content":"hi","sessionId":"s-1"}',

@@ -1,5 +1,4 @@
 import { must } from '../../../../shared/base/assert.ts';
-import type { Clock } from '../../../../shared/base/clock.ts';
 import { fail, ok } from '../../../../shared/base/errors.ts';
 import type { Failure, Result } from '../../../../shared/base/errors.ts';
 import { isOver, topicOf } from '../../../../shared/domain/runs/run.ts';
@@ -7,6 +6,7 @@ import type { Run } from '../../../../shared/domain/runs/run.ts';
 import type { Runs } from '../../../../shared/domain/runs/runs.ts';
 import { notPlain } from '../../../../shared/wire/plain.ts';
 import { attach as follow } from '../../hub/attaching.ts';
+import { awaited } from '../awaited.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
 
@@ -51,20 +51,9 @@ export async function attach(
   { invocation, after, announced = false }: AttachInput,
 ): Promise<Result<Attached>> {
   const find = (): Promise<Result<Run>> => broker.runs.status(must(caller.identity), invocation);
+  // It stands in line before it is written.
   const found = await (announced ? awaited(broker.clock, find) : find());
   return found.ok ? ok({ run: found.value, attach: () => promise(broker, caller, found.value, after) }) : found;
-}
-
-/** A run stands in line before it is written, and is then written within a moment unless its gateway died. */
-const writtenWithinMs = [5, 10, 20, 50, 100, 200, 500, 1000];
-
-async function awaited(clock: Clock, find: () => Promise<Result<Run>>): Promise<Result<Run>> {
-  for (const ms of writtenWithinMs) {
-    const found = await find();
-    if (found.ok || found.code !== 'not_found') return found;
-    await new Promise<void>((resolve) => clock.later(ms, resolve));
-  }
-  return find();
 }
 
 function promise(broker: Broker, { subscriber }: Caller, run: Run, after?: number): void {

@@ -5,7 +5,7 @@ import { recordOf } from '../../../../shared/domain/runs/run.ts';
 import type { RunsRequest, RunsResult, StatusResult } from '../../../../shared/protocol/runs.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
-import { fittingPage } from './answer-size.ts';
+import { howManyFit, sizeAsJson } from './answer-size.ts';
 
 export async function status(
   broker: Broker,
@@ -22,12 +22,11 @@ export async function runs(
   caller: Caller,
   input: Pick<RunsRequest, 'session' | 'state' | 'limit' | 'cursor'>,
 ): Promise<Result<RunsResult>> {
-  const page = await fittingPage(
-    input.limit,
-    (limit) => broker.runs.list(must(caller.identity), { ...input, limit }),
-    (read) => read.runs,
-  );
+  const page = await broker.runs.list(must(caller.identity), input);
   if (!page.ok) return page;
-  const { runs: found, cursor } = page.value;
-  return ok({ invocations: found.map(recordOf), ...(cursor === undefined ? {} : { cursor }) });
+  const limit = howManyFit(page.value.runs, sizeAsJson);
+  // Where a page that ends there is gone on from, only the list knows.
+  if (limit < page.value.runs.length) return runs(broker, caller, { ...input, limit });
+  const { cursor } = page.value;
+  return ok({ invocations: page.value.runs.map(recordOf), ...(cursor === undefined ? {} : { cursor }) });
 }

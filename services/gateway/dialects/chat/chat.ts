@@ -11,6 +11,8 @@ import type { Dialect } from '../dialect.ts';
 import { chatFormat } from './chat-format.ts';
 import { chatFrame, errorFrame, readFrame } from './frames.ts';
 import type { frames } from './frames.ts';
+import { OperatorMessages } from './operator-messages.ts';
+import type { ToKeep } from './operator-messages.ts';
 import { SessionRuns } from './session-runs.ts';
 
 /** Talking with an agent: a session for each connection, or the one that it names, and every answer as it is written. */
@@ -32,6 +34,7 @@ class ChatConversation implements Conversation {
   readonly #client: Client;
   readonly #session: string;
   readonly #runs: SessionRuns;
+  readonly #operator: OperatorMessages;
   readonly #order = new OneByOne(mostWaiting);
   #greeted = false;
   /** The session is there, and is this client's. */
@@ -45,7 +48,8 @@ class ChatConversation implements Conversation {
   constructor(client: Client, asked: string) {
     this.#client = client;
     this.#session = asked === '' ? newId() : asked;
-    this.#runs = new SessionRuns(client, this.#session);
+    this.#runs = new SessionRuns(client, this.#session, () => this.#operator.showHeld());
+    this.#operator = new OperatorMessages(client, this.#session, () => this.#runs.answering);
     client.use(chatFormat);
     // There is no frame by which a client could say later who it is.
     if (!client.identity) {
@@ -56,6 +60,7 @@ class ChatConversation implements Conversation {
       client.close('protocol_abuse');
     } else if (asked === '') {
       this.#greet('connected');
+      this.#listen();
     } else {
       this.#join((joined) => this.#told(joined));
     }
@@ -134,7 +139,7 @@ class ChatConversation implements Conversation {
   /** Makes sure that the session is there, and this client's. */
   #join(then: (joined: Result<void>) => void): void {
     if (this.#joined) {
-      this.#runs.watch();
+      this.#watch();
       then(ok(undefined));
       return;
     }
@@ -142,11 +147,25 @@ class ChatConversation implements Conversation {
       if (ensured.ok) {
         this.#joined = true;
         this.#greet('connected again');
-        this.#runs.watch();
+        this.#watch();
       }
       then(ensured.ok ? ok(undefined) : ensured);
       if (!ensured.ok && ensured.code === 'forbidden') this.#client.close('unauthenticated');
     });
+  }
+
+  #watch(): void {
+    this.#runs.watch();
+    this.#operator.watch();
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#operator.listen((said) => this.#keep(said));
+  }
+
+  #keep(said: ToKeep): void {
+    this.#inOrder((done) => this.#join((joined) => (joined.ok ? this.#operator.keep(said, done) : done(joined))));
   }
 
   #greet(content: string): void {
