@@ -133,7 +133,8 @@ export class Checkpoints {
         },
       });
     });
-    if (deleted.ok) await forgetPointers(this.#records, [checkpoint]);
+    // Nobody waits for it: the answer would come behind the event, and a pointer that leads nowhere does no harm.
+    if (deleted.ok) void forgetPointers(this.#records, [checkpoint]);
     return deleted;
   }
 
@@ -254,7 +255,7 @@ export class Checkpoints {
     });
     // Of an unknown outcome it is kept: the checkpoint may be there.
     const pointless = done.ok ? pushedOut : pointed && done.code !== 'unavailable' ? [checkpoint] : [];
-    if (pointless.length > 0) await forgetPointers(this.#records, pointless);
+    if (pointless.length > 0) void forgetPointers(this.#records, pointless);
     return done;
   }
 

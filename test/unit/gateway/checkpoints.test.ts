@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it, test } from 'vitest';
+import type { Engine } from '../../../shared/engine/engine.ts';
 import { resultSchemas } from '../../../shared/protocol/requests.ts';
 import type { Agent } from '../../../services/worker/agent.ts';
 import { join } from '../../support/client.ts';
@@ -160,6 +162,29 @@ describe.each<Format>(['json', 'msgpack'])('checkpoints, as %s', (format) => {
     expect(order.slice(-7)).toEqual(['ok', 'created', 'ok', 'created', 'restored', 'ok', 'deleted']);
     expect(await client.request({ type: 'history', topic })).toMatchObject({ seq: 4, more: false });
   });
+});
+
+test('a delete is answered before its event, however long the rest of it takes', async () => {
+  const slow = (engine: Engine): Engine => {
+    const commit = engine.records.commit.bind(engine.records);
+    engine.records.commit = async (home, change) => {
+      // What led to the checkpoint is swept up behind it.
+      if (home.startsWith('checkpoint.') && change.del) await setTimeout(50);
+      return commit(home, change);
+    };
+    return engine;
+  };
+  const { port } = await startGateway({}, { around: slow });
+  const client = await join(port);
+  await client.request({ type: 'session.create', session: 's-1' });
+  const { checkpoint } = await keep(client);
+  await client.request({ type: 'subscribe', topics: ['session.s-1.checkpoints'] });
+  const id = client.send({ type: 'checkpoint.delete', checkpoint });
+  await client.gather(1);
+  expect(client.frames.slice(-2)).toMatchObject([
+    { type: 'ok', id },
+    { type: 'event', data: { kind: 'deleted' } },
+  ]);
 });
 
 test('a run begins with the state of its checkpoint, and makes one', async () => {
