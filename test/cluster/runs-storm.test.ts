@@ -37,11 +37,11 @@ const places = [
   { on: 'a Redis Cluster', start: () => startCluster(), runs: Math.ceil(runs / 2) },
 ];
 
-const title = `runs end exactly once while workers and a gateway die, on $on (RUN_STORM_SEED=${seed})`;
+const title = `runs end exactly once while workers and gateways die, freeze and stop, on $on (RUN_STORM_SEED=${seed})`;
 
 it.each(places)(`$runs ${title}`, { timeout: 300_000 }, async ({ start, runs: count }) => {
   const random = seeded(seed);
-  const env = { AGENTWIRE_WORKER_CONCURRENCY: String(count) };
+  const env = { AGENTWIRE_WORKER_CONCURRENCY: String(count), AGENTWIRE_DRAIN_MS: '1000' };
   const cluster = await startRunCluster({ random, env, redis: await start() });
   const { http, balancer } = cluster;
   const watchers = watchersOf(balancer.port, http);
@@ -108,25 +108,25 @@ function watchersOf(port: number, http: Http): Watcher[] {
 /** Each time waits for a run that was with the victim to be with another, so that it is known to have struck. */
 async function weather(cluster: RunCluster, random: () => number): Promise<string[]> {
   const { http, workers } = cluster;
-  const takenOver: string[] = [];
-  // Not more often than a run may lose its worker.
-  for (const strike of ['kill', 'freeze', 'gateway', 'kill', 'freeze'] as const) {
+  const strikeWorker = async (how: 'kill' | 'stop' | 'freeze'): Promise<string> => {
     const index = Math.floor(random() * 2);
-    if (strike === 'gateway') {
-      await cluster.replaceGateway(index, 'kill');
-      continue;
-    }
     const victim = workers[index]!;
     const invocation = await cluster.runOn(victim);
-    if (strike === 'kill') await cluster.replaceWorker(index, 'kill');
-    else victim.signal('SIGSTOP');
+    if (how === 'freeze') victim.signal('SIGSTOP');
+    else await cluster.replaceWorker(index, how);
     await whenRun(http, invocation, ({ attempt, state }) => attempt > 1 && state === 'running');
-    if (strike === 'freeze') victim.signal('SIGCONT');
+    if (how === 'freeze') victim.signal('SIGCONT');
     await http('POST', `/v1/runs/${invocation}/cancel`);
     await whenRun(http, invocation, ({ state }) => state === 'cancelled');
-    takenOver.push(invocation);
-  }
-  return takenOver;
+    return invocation;
+  };
+  // Four takeovers: a run may lose its worker five times.
+  const struck = [await strikeWorker('kill'), await strikeWorker('freeze')];
+  await cluster.replaceGateway(Math.floor(random() * 2), 'kill');
+  struck.push(await strikeWorker('stop'), await strikeWorker('kill'));
+  await cluster.replaceGateway(Math.floor(random() * 2), 'stop');
+  struck.push(await strikeWorker('freeze'));
+  return struck;
 }
 
 interface Talk {

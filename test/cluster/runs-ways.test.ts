@@ -127,7 +127,7 @@ const ways: Record<string, (scene: Scene) => unknown> = {
   'the library': ({ library }) => library.cancel(),
 };
 
-describe.each(places)('on $on', { timeout: 60_000 }, (place) => {
+describe.each(places)('on $on', { timeout: 120_000 }, (place) => {
   it('a run that was started over 003 is watched by all, and cancelled by each', async () => {
     const ports = await place.start();
     for (const [index, way] of Object.keys(ways).entries()) {
