@@ -109,8 +109,7 @@ export class Agents {
 
   async #read(): Promise<Result<Copy>> {
     const at = this.#clock.now();
-    const held = await this.#leases.list(agentGroup);
-    this.#asking = undefined;
+    const held = await this.#leases.list(agentGroup).finally(() => (this.#asking = undefined));
     if (!held.ok) return held;
     const agents = held.value.map(({ member, value }) => ({ name: member, description: value }));
     this.#copy = { agents, names: new Set(agents.map(({ name }) => name)), at };

@@ -10,6 +10,9 @@ import { nudge } from './run-signals.ts';
 import type { Standing } from './run-store.ts';
 import type { Settling } from './settling.ts';
 
+/** When a job that is being dropped is looked at again. After that the sweeper finds it. */
+const againMs = [20, 100, 500];
+
 export interface ControlParts extends CancellingParts {
   readonly settling: Settling;
 }
@@ -37,8 +40,22 @@ export class Control {
 
   async resume(standing: Standing): Promise<Result<Run>> {
     const resumed = await this.#want(standing, { do: 'resume' });
-    if (resumed.ok) await this.#parts.settling.enqueue(resumed.value);
+    if (!resumed.ok) return resumed;
+    const queued = await this.#parts.settling.enqueue(resumed.value);
+    if (queued.ok && !queued.value && resumed.value.worker === undefined) this.#insist(resumed.value.invocation, 0);
     return resumed;
+  }
+
+  /** Its job was there: perhaps in the hands of a worker that had found it paused, and was about to drop it. */
+  #insist(invocation: string, tried: number): void {
+    const waitMs = againMs[tried];
+    if (waitMs === undefined) return;
+    this.#parts.clock.later(waitMs, () => {
+      void this.#parts.store.load(invocation).then(async (loaded) => {
+        const queued = loaded.ok ? await this.#parts.settling.enqueue(loaded.value.run) : loaded;
+        if (queued.ok && !queued.value) this.#insist(invocation, tried + 1);
+      });
+    });
   }
 
   decide(standing: Standing, call: string, decision: Decision): Promise<Result<Run>> {

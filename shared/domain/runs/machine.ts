@@ -141,9 +141,14 @@ function ask(run: Run, call: PendingCall): Result<Step> {
 function takeDecision(run: Run, call: string): Result<Step> {
   const made = Object.hasOwn(run.decisions, call) ? run.decisions[call] : undefined;
   if (!made) return fail('not_found', 'the call is not decided');
+  // Taken before, though the answer to it was lost: it is told once in an attempt.
+  if (run.taken?.[call] === run.attempt) return unchanged(run);
   const note = made.note === undefined ? {} : { note: made.note };
   const state = run.state === 'waiting_approval' && !waits(run) ? 'running' : run.state;
-  return took({ ...run, state }, { kind: made.decision === 'approve' ? 'approved' : 'rejected', call, ...note });
+  return took(
+    { ...run, state, taken: { ...run.taken, [call]: run.attempt } },
+    { kind: made.decision === 'approve' ? 'approved' : 'rejected', call, ...note },
+  );
 }
 
 function waits(run: Run): boolean {

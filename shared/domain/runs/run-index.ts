@@ -5,6 +5,8 @@ import type { Change, Engine, Records } from '../../engine/engine.ts';
 import { compareAndSet } from '../compare-and-set.ts';
 import type { Decided } from '../compare-and-set.ts';
 import { TakingTurns } from '../taking-turns.ts';
+import { homeOfSession, sessionRuns } from '../sessions/desk.ts';
+
 import type { Line } from './line.ts';
 import { keptAfterEndMs } from './run-store.ts';
 import type { Run } from './run.ts';
@@ -16,8 +18,9 @@ const ownerList = (owner: string): string => `owner:${owner}`;
 /** Those that are not settled. */
 const openList = 'open';
 const openOfList = (owner: string): string => `open:${owner}`;
-/** By the time of their end, which stands in the key as well. */
+/** By the time of their end. The key says what the lists are that they stand in. */
 const endedList = 'ended';
+const noSession = '.';
 
 /** Of a run that is open: whose it is. The record itself may not be written yet. */
 const entryKey = (invocation: string): string => `open.${invocation}`;
@@ -97,13 +100,13 @@ export class RunIndex {
   }
 
   /** It has ended, and nothing is left to do about it. */
-  async closed({ invocation, owner, endedAt = 0 }: Run): Promise<Result<unknown>> {
+  async closed({ invocation, owner, session = noSession, endedAt = 0 }: Run): Promise<Result<unknown>> {
     const closed = await this.#records.commit(home, {
       del: [entryKey(invocation)],
       rank: [
         { list: openList, key: invocation, score: null },
         { list: openOfList(owner), key: invocation, score: null },
-        { list: endedList, key: `${endedAt} ${invocation} ${owner}`, score: endedAt },
+        { list: endedList, key: `${endedAt} ${invocation} ${session} ${owner}`, score: endedAt },
       ],
     });
     this.#ends += 1;
@@ -137,19 +140,23 @@ export class RunIndex {
     return line.ok ? ok(line.value[0]?.invocation) : line;
   }
 
-  /** One that was listed long ago and never written; out of the line of its session as well, which the sweeper moves on. */
-  async drop(invocation: string): Promise<Result<unknown>> {
+  /**
+   * One that was listed long ago and never written; out of the line of its session as well, which the sweeper moves on.
+   * False where it stays. It is looked for once more after its entry was read: who writes it late lists it again before,
+   * and then the entry has another rev.
+   */
+  async drop(invocation: string, isUnwritten: () => Promise<boolean>): Promise<Result<boolean>> {
     const read = await this.#records.read(home, [entryKey(invocation)]);
     if (!read.ok) return read;
     const stored = read.value[0];
-    if (!stored) return ok(undefined);
+    if (!stored || !(await isUnwritten())) return ok(false);
     const { owner, session } = JSON.parse(stored.value) as Entry;
     if (session !== undefined) {
       const left = await this.#line.leave(session, invocation);
       if (!left.ok) return left;
     }
-    // Somebody may have come back to it meanwhile.
-    return this.#records.commit(home, unlisted(invocation, owner, stored.rev));
+    const dropped = await this.#records.commit(home, unlisted(invocation, owner, stored.rev));
+    return dropped.ok ? ok(true) : dropped;
   }
 
   /** Best effort: what stays is met again the next time. */
@@ -157,12 +164,21 @@ export class RunIndex {
     const oldest = await this.#records.page(home, endedList, { limit: prunedAtOnce });
     if (!oldest.ok) return;
     const before = this.#clock.now() - keptAfterEndMs;
-    const rank = oldest.value.keys.flatMap((key) => {
-      const [endedAt = '', invocation = '', ...rest] = key.split(' ');
-      if (Number(endedAt) >= before) return [];
-      const lists = [allList, ownerList(rest.join(' '))];
-      return [{ list: endedList, key, score: null }, ...lists.map((list) => ({ list, key: invocation, score: null }))];
+    const gone = oldest.value.keys.flatMap((key) => {
+      const [endedAt = '', invocation = '', session = noSession, ...owner] = key.split(' ');
+      return Number(endedAt) < before ? [{ key, invocation, session, owner: owner.join(' ') }] : [];
     });
+    for (const { invocation, session } of gone) {
+      if (session === noSession) continue;
+      const left = { rank: [{ list: sessionRuns, key: invocation, score: null }] };
+      const unlisted = await this.#records.commit(homeOfSession(session), left);
+      if (!unlisted.ok) return;
+    }
+    const rank = gone.flatMap(({ key, invocation, owner }) => [
+      { list: endedList, key, score: null },
+      { list: allList, key: invocation, score: null },
+      { list: ownerList(owner), key: invocation, score: null },
+    ]);
     if (rank.length > 0) await this.#records.commit(home, { rank });
   }
 }

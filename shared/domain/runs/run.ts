@@ -38,6 +38,8 @@ export interface Run {
   /** `attempt`: in which it was asked for; one of an attempt before stays until this one asks for something. */
   readonly pending: readonly (PendingCall & { readonly attempt: number })[];
   readonly decisions: Readonly<Record<string, Decision>>;
+  /** Of decisions that an agent was given: in which attempt, the last time. */
+  readonly taken?: Readonly<Record<string, number>>;
   readonly cancel?: { readonly reason: string };
   /** Somebody asked for a pause, and nobody has asked to go on. */
   readonly pauseRequested?: true;

@@ -57,20 +57,23 @@ export class Settling {
     return ok(undefined);
   }
 
-  /** Puts a run that nobody holds on the queue, if its turn has come. */
-  async enqueue(run: Run): Promise<Result<void>> {
-    if (run.state !== 'queued' || run.worker !== undefined) return ok(undefined);
-    if (run.session !== undefined) {
-      const line = await this.#parts.line.of(run.session);
+  /** Puts a run that nobody holds on the queue, if its turn has come. False where there was nothing to put there, or no need. */
+  async enqueue(run: Run): Promise<Result<boolean>> {
+    if (run.state !== 'queued' || run.worker !== undefined) return ok(false);
+    const { invocation, priority, session } = run;
+    if (session !== undefined) {
+      const line = await this.#parts.line.of(session);
       if (!line.ok) return line;
-      const place = line.value.findIndex(({ invocation }) => invocation === run.invocation);
+      const place = line.value.findIndex((one) => one.invocation === invocation);
       // Interrupted before it was written, when there was nothing yet that could be cancelled.
-      if (line.value[place]?.interrupted) return this.interrupt(run.invocation);
-      if (place !== 0) return ok(undefined);
+      if (line.value[place]?.interrupted) {
+        const interrupted = await this.interrupt(invocation);
+        return interrupted.ok ? ok(false) : interrupted;
+      }
+      if (place !== 0) return ok(false);
     }
-    const { invocation, priority } = run;
     const added = await this.#parts.engine.queue('runs').add({ id: invocation, data: invocation, priority });
-    return added.ok ? ok(undefined) : added;
+    return added.ok ? ok(added.value.added) : added;
   }
 
   /** For a later run of its session. One that is not written yet finds that out when it is. */
@@ -95,7 +98,11 @@ export class Settling {
     return line.leave(session, run.invocation, { thread, messages, state });
   }
 
-  async #itsTurn({ invocation }: InLine): Promise<void> {
+  async #itsTurn({ invocation, interrupted }: InLine): Promise<void> {
+    if (interrupted) {
+      await this.interrupt(invocation);
+      return;
+    }
     const loaded = await this.#parts.store.load(invocation);
     if (loaded.ok) await this.enqueue(loaded.value.run);
   }

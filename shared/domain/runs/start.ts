@@ -17,7 +17,7 @@ import type { RunStore } from './run-store.ts';
 import type { Settling } from './settling.ts';
 
 /** Sooner than the sweeper takes a run that is listed and not written for one that never will be. */
-const startingMs = 30_000;
+const startingMs = 5_000;
 
 export interface StartRun {
   readonly agent: string;
@@ -74,21 +74,27 @@ export class Start {
   }
 
   /** The key decides by itself: whoever comes with it again cannot write the same record a second time. */
-  start(identity: Identity, asked: StartRun): Promise<Result<Started>> {
+  start(identity: Identity, asked: StartRun, begins?: (invocation: string) => void): Promise<Result<Started>> {
     const { key } = asked;
-    if (key === undefined) return this.#begin(identity, newId(), asked);
+    if (key === undefined) return this.#begin(identity, newId(), asked, begins);
     const invocation = derivedId([identity.id, key]);
     return this.#turns.take(invocation, async () => {
       const known = await this.#parts.store.load(invocation);
       if (known.ok) return this.#duplicate(known.value.run);
-      return known.code === 'not_found' ? this.#begin(identity, invocation, asked) : known;
+      return known.code === 'not_found' ? this.#begin(identity, invocation, asked, begins) : known;
     });
   }
 
-  async #begin(identity: Identity, invocation: string, asked: StartRun): Promise<Result<Started>> {
+  async #begin(
+    identity: Identity,
+    invocation: string,
+    asked: StartRun,
+    begins?: (invocation: string) => void,
+  ): Promise<Result<Started>> {
     const { store, clock, options } = this.#parts;
     const refused = await this.#refusal(identity, asked);
     if (refused) return refused;
+    begins?.(invocation);
     const began = clock.now();
     const run = this.#newRun(identity, invocation, asked, began);
     const rank = this.#nextRank(began);
@@ -170,13 +176,12 @@ export class Start {
     return this.#parts.line.enter(session, { invocation, agent, at: createdAt }, rank, whenBusy);
   }
 
-  /** The head of the line last, so that none of the others gets its place first. */
-  async #interrupt([head, ...others]: readonly InLine[]): Promise<Result<void>> {
-    const { settling } = this.#parts;
-    const results = await Promise.all(others.map(({ invocation }) => settling.interrupt(invocation)));
-    if (head) results.push(await settling.interrupt(head.invocation));
-    // It stands in line already: what is left of it is not for this client to hear of, but for the sweeper.
-    return results.every(({ ok }) => ok) ? ok(undefined) : fail('unavailable');
+  /**
+   * The head only: those behind it are marked in the line, and are cancelled as their turn comes. So they leave in its
+   * order, and the session has their messages as they were said.
+   */
+  async #interrupt([head]: readonly InLine[]): Promise<Result<void>> {
+    return head ? this.#parts.settling.interrupt(head.invocation) : ok(undefined);
   }
 
   /** Somebody with the same key was quicker, or it was used long ago. */

@@ -16,12 +16,13 @@ import { isOutOfTime, isWanted, needOf } from './sweeper-need.ts';
 const everyMs = 2000;
 /** Two rounds may be missed before another worker takes the work over. */
 const leaseMs = 3 * everyMs;
-/** Of one round; the next goes on where it stopped. */
-const runsPerRound = 500;
+/** Of one round, page by page; the next goes on where it stopped. */
+const runsPerPage = 500;
+const pagesPerRound = 20;
 /** What is looked at together. */
 const atOnce = 50;
-/** A run is listed before it is written. One that is not written after this time never will be. */
-const unwrittenMs = 60_000;
+/** A run is listed before it is written. One that is not written after this time never will be (see start.ts). */
+const unwrittenMs = 10_000;
 
 export interface SweeperParts {
   readonly engine: Pick<Engine, 'leases' | 'signals' | 'queue'>;
@@ -77,18 +78,25 @@ export class Sweeper {
 
   /** What cannot be done now, because the store is away, is found again by a later round. */
   async #round(): Promise<void> {
-    const page = await this.#parts.index.openRuns(this.#cursor, runsPerRound);
-    if (!page.ok) return;
-    this.#cursor = page.value.cursor;
-    const { invocations } = page.value;
+    for (let pages = 0; pages < pagesPerRound && !this.#stopped; pages += 1) {
+      const page = await this.#parts.index.openRuns(this.#cursor, runsPerPage);
+      if (!page.ok || !(await this.#lookAt(page.value.invocations))) return;
+      this.#cursor = page.value.cursor;
+      if (this.#cursor === undefined) break;
+    }
+    if (this.#cursor === undefined) this.#forget();
+  }
+
+  /** False where the store is away: the same page again then. */
+  async #lookAt(invocations: readonly string[]): Promise<boolean> {
     for (let from = 0; from < invocations.length && !this.#stopped; from += atOnce) {
       const some = invocations.slice(from, from + atOnce);
       // Before the records are read: a run whose job is seen missing because it has just ended is then seen ended.
       const queued = await this.#queue.has(some);
-      if (!queued.ok) return;
+      if (!queued.ok) return false;
       await Promise.all(some.map((invocation, i) => this.#look(invocation, queued.value[i] === true)));
     }
-    if (this.#cursor === undefined) this.#forget();
+    return true;
   }
 
   async #look(invocation: string, hasJob: boolean): Promise<void> {
@@ -113,10 +121,13 @@ export class Sweeper {
     const since = this.#unwritten.get(invocation) ?? now;
     this.#unwritten.set(invocation, since);
     if (now - since < unwrittenMs) return;
-    const dropped = await this.#parts.index.drop(invocation);
+    const dropped = await this.#parts.index.drop(invocation, async () => {
+      const loaded = await this.#parts.store.load(invocation);
+      return !loaded.ok && loaded.code === 'not_found';
+    });
     if (!dropped.ok) return;
     this.#unwritten.delete(invocation);
-    this.#parts.log.warn('a run that was never written is off the list', { invocation });
+    if (dropped.value) this.#parts.log.warn('a run that was never written is off the list', { invocation });
   }
 
   /** The claim finds out what this means for the run: a beginning, a takeover, or a wish that nobody has carried out. */

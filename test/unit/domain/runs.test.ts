@@ -160,12 +160,16 @@ describe('the line of a session', () => {
     const last = await bench.start({ session: 's', whenBusy: 'interrupt' });
     await turn();
     expect(heard).toEqual([held]);
-    expect([await bench.state(held), await bench.state(queued)]).toEqual(['running', 'cancelled']);
-    expect((await bench.eventsOf(queued)).at(-1)).toEqual({ kind: 'cancelled', reason: 'interrupted' });
-    expect(await bench.line('s')).toEqual([held, last]);
+    // Those behind the first are cancelled as their turn comes, so that what was said in them stays in order.
+    expect([await bench.state(held), await bench.state(queued)]).toEqual(['running', 'queued']);
+    expect(await bench.line('s')).toEqual([held, queued, last]);
     expect(await bench.hasJob(last)).toBe(false);
     await got(bench.parts.settling.settle(await bench.end(held)));
-    expect(await bench.state(held)).toBe('cancelled');
+    expect([await bench.state(held), await bench.state(queued)]).toEqual(['cancelled', 'cancelled']);
+    expect((await bench.eventsOf(queued)).at(-1)).toEqual({ kind: 'cancelled', reason: 'interrupted' });
+    expect(await bench.hasJob(queued)).toBe(false);
+    const said = await got(bench.parts.sessions.messages(alice, { session: 's', limit: 10 }));
+    expect(said.messages.map(({ invocation }) => invocation)).toEqual([held, held, queued]);
     expect(await bench.hasJob(last)).toBe(true);
   });
 
