@@ -1,60 +1,15 @@
 import { expect, test } from 'vitest';
 import { must } from '../../../shared/base/assert.ts';
 import { ManualClock } from '../../../shared/base/clock.ts';
-import { fail, ok } from '../../../shared/base/errors.ts';
-import type { Result } from '../../../shared/base/errors.ts';
+import { ok } from '../../../shared/base/errors.ts';
 import { isOver } from '../../../shared/domain/runs/run.ts';
 import { Sweeper } from '../../../shared/domain/runs/sweeper.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
-import type { Engine } from '../../../shared/engine/engine.ts';
 import type { Log } from '../../../shared/observe/log.ts';
-import { alice, Bench, codeOf, got, through } from './runs-bench.ts';
+import { Dying } from './dying.ts';
+import { alice, Bench, codeOf, got } from './runs-bench.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
-
-/** The store as a process sees it that dies: after so many changes nothing reaches it, and of the last one perhaps no answer comes. */
-class Dying {
-  readonly engine: Engine;
-  /** It was alive to the end. */
-  survived = true;
-  #left: number;
-  readonly #lastIsMute: boolean;
-
-  constructor(engine: Engine, changes: number, lastIsMute: boolean) {
-    this.#left = changes;
-    this.#lastIsMute = lastIsMute;
-    const { records } = engine;
-    const queue = engine.queue('runs');
-    this.engine = through(engine, {
-      records: {
-        read: (home, keys) => this.#reads(() => records.read(home, keys)),
-        page: (home, list, range) => this.#reads(() => records.page(home, list, range)),
-        commit: (home, change) => this.#changes(() => records.commit(home, change)),
-      },
-      queue: () => ({
-        add: (job) => this.#changes(() => queue.add(job)),
-        remove: (id) => this.#changes(() => queue.remove(id)),
-        has: (ids) => this.#reads(() => queue.has(ids)),
-        counts: () => this.#reads(() => queue.counts()),
-        consume: (options) => queue.consume(options),
-      }),
-    });
-  }
-
-  #reads<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
-    return this.survived ? call() : Promise.resolve(fail('unavailable'));
-  }
-
-  async #changes<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
-    if (this.#left === 0) this.survived = false;
-    if (!this.survived) return fail('unavailable');
-    this.#left -= 1;
-    if (this.#left > 0 || !this.#lastIsMute) return call();
-    this.survived = false;
-    await call();
-    return fail('unavailable');
-  }
-}
 
 /** A session with runs in it, a process that dies, and the others that go on. */
 class Stage {

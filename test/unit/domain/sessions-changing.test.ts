@@ -84,7 +84,10 @@ describe('an update', () => {
     expect(after).toEqual({ ...before, state, rev: 2, updatedAt: clock.now() });
     expect(await got(sessions.get(alice, 's'))).toEqual(after);
     expect(await got(sessions.update(root, { session: 's', name: 'x', metadata: {} }))).toMatchObject({
-      ...{ name: 'x', metadata: {}, state, rev: 3 },
+      name: 'x',
+      metadata: {},
+      state,
+      rev: 3,
     });
     expect(await got(sessions.update(alice, { session: 's', state: null }))).toMatchObject({ state: null, rev: 4 });
   });
