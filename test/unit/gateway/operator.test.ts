@@ -50,7 +50,7 @@ describe('an operator', () => {
       })
       .toBe(true);
     const said = await http('POST', '/v1/sessions/s-1/messages', first);
-    expect([said.status, said.json()]).toEqual([201, { session: 's-1', message: 'm-1' }]);
+    expect([said.status, said.json()]).toEqual([201, { session: 's-1', messageId: 'm-1' }]);
     // Sent again it is the same one.
     expect((await http('POST', '/v1/sessions/s-1/messages', first)).status).toBe(201);
     await http('POST', '/v1/sessions/s-1/messages', { content: 'good night', role: 'night watch' });
@@ -93,7 +93,7 @@ describe('an operator', () => {
       })
       .toBe(true);
     const told = await http('POST', '/v1/messages', { content: 'hello all', messageId: 'm-1' });
-    expect([told.status, told.json()]).toEqual([202, { message: 'm-1' }]);
+    expect([told.status, told.json()]).toEqual([202, { messageId: 'm-1' }]);
     await Promise.all(talks.map((talk) => ends(talk, 2)));
     for (const talk of talks) {
       expect(streamed(talk)).toEqual(['are you there?', 'hello all']);

@@ -10,7 +10,7 @@ const mostHeld = 64;
 
 /** Something to be kept in the session of this chat, which has to be made for it where there is none. */
 export interface ToKeep {
-  readonly message: string;
+  readonly messageId: string;
   readonly role: string;
   readonly content: string;
 }
@@ -67,8 +67,8 @@ export class OperatorMessages {
     );
   }
 
-  keep({ message, role, content }: ToKeep, done: (kept: Result<unknown>) => void): void {
-    const said = { session: this.#session, message, role, content };
+  keep({ messageId, role, content }: ToKeep, done: (kept: Result<unknown>) => void): void {
+    const said = { session: this.#session, messageId, role, content };
     this.watch((watching) => (watching.ok ? this.#client.perform('operator.keep', said, done) : done(watching)));
   }
 
