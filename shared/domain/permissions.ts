@@ -3,6 +3,7 @@ import type { Failure } from '../base/errors.ts';
 import { isPattern, isSystemTopic, isSystemWritten } from '../topics/grammar.ts';
 import { homeOf } from '../topics/home.ts';
 import type { Identity } from './identity.ts';
+import { sessionsTopic } from './sessions/session-events.ts';
 
 /** What an identity may not do is a value that says so; nothing means that it may. */
 export function mayPublish(topic: string): Failure | undefined {
@@ -20,7 +21,11 @@ export function ownedBy(name: string): string | undefined {
   return home.startsWith('run.') && home === name ? home : undefined;
 }
 
-/** For names that are not owned: what the system has besides is for those who may see everything. */
+/**
+ * For names that are not owned: what the system has besides is for those who may see everything, but for what it tells
+ * everybody of their own sessions.
+ */
 export function mayRead(identity: Identity, name: string): Failure | undefined {
-  return identity.admin || !isSystemTopic(name) ? undefined : fail('forbidden', `${name} is not yours to read`);
+  if (identity.admin || !isSystemTopic(name) || name === sessionsTopic(identity.id)) return undefined;
+  return fail('forbidden', `${name} is not yours to read`);
 }

@@ -41,7 +41,8 @@ export class FakeClient implements Client {
     this.lines.push(`? ${operation} ${JSON.stringify(input)}`);
     if (operation !== 'subscribe') return void this.#asked.push(done as Done);
     const { topics } = input as InputOf<'subscribe'>;
-    const attach = (): void => void this.lines.push(`attach ${topics.join(' ')}`);
+    const names = topics.map((ask) => (typeof ask === 'string' ? ask : ask.topic)).join(' ');
+    const attach = (): void => void this.lines.push(`attach ${names}`);
     this.#asked.push((result) => (done as Done)(result.ok ? ok({ attach, begin: () => {} }) : result));
   }
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { ok } from '../../../shared/base/errors.ts';
 import { agentRuns } from '../../../services/gateway/dialects/agent-runs/agent-runs.ts';
 import { chat } from '../../../services/gateway/dialects/chat/chat.ts';
+import { checkpoints } from '../../../services/gateway/dialects/checkpoints/checkpoints.ts';
 import { dialects } from '../../../services/gateway/dialects/list.ts';
 import { native } from '../../../services/gateway/dialects/native/native.ts';
 import { visualization } from '../../../services/gateway/dialects/visualization/visualization.ts';
@@ -16,6 +17,20 @@ dialectSuite('native', {
   request: '{"type":"history","id":1,"topic":"a.b"}',
   nonsense: ['{"type":"nothing"}', '{"type":"publish","id":1}', '{"type":"subscribe","topics":[]}'],
   errorIn: (frame) => (frame['type'] === 'error' ? (frame['error'] as { message: string }).message : undefined),
+});
+
+dialectSuite('checkpoint commands (000)', {
+  dialect: checkpoints,
+  entrance: nowhere,
+  settle: (client) => client.settle(ok({})),
+  request: '{"id":1,"method":"list_checkpoints","params":{"session_id":"s-1"}}',
+  nonsense: [
+    '{"id":1,"method":"nothing"}',
+    '{"id":1,"method":"create_session"}',
+    '{"id":1,"method":"subscribe","params":{"session_id":"a b"}}',
+    '{"id":1,"method":"metrics","params":[]}',
+  ],
+  errorIn: (frame) => (frame['success'] === false ? frame['error'] : undefined),
 });
 
 dialectSuite('visualization (001)', {

@@ -4,6 +4,7 @@ import { optionalFields } from '../../../shared/protocol/common.ts';
 import type { FrameSchemas } from '../../../shared/protocol/frame-reader.ts';
 import { frames as agentRuns } from '../../../services/gateway/dialects/agent-runs/frames.ts';
 import { frames as chat } from '../../../services/gateway/dialects/chat/frames.ts';
+import { methods } from '../../../services/gateway/dialects/checkpoints/frames.ts';
 import { dialects } from '../../../services/gateway/dialects/list.ts';
 import { frames as visualization } from '../../../services/gateway/dialects/visualization/frames.ts';
 
@@ -33,6 +34,17 @@ it.each([
   ['Chat (004)', chat],
 ])('%s: the page lists every frame of clients with its fields', (heading, frames) => {
   expect(said(heading).map((row) => row.toSorted())).toEqual(fields(frames).map((row) => row.toSorted()));
+});
+
+it('checkpoint commands (000): the page lists every method with its params', () => {
+  const [, section = ''] = page.split('\n## Checkpoint commands (000)\n');
+  const rows = [...section.matchAll(/^\| `\{"id","method":"(\w+)"(?:,"params":\{([^}]*)\})?\}`/gm)];
+  const said = rows.map(([, method, params = '']) => [
+    'type',
+    method,
+    ...[...params.matchAll(/"(\w+)"(\??)/g)].map(([, name, mark]) => `${name}${mark}`),
+  ]);
+  expect(said).toEqual(fields(methods));
 });
 
 it('the page names every path', () => {
