@@ -56,8 +56,8 @@ it.each(mishaps)(
     await befall(redis);
     // Not before all of it is over: these ran through it.
     for (const { invocation } of running) {
-      const answer = await http('POST', `/v1/runs/${invocation}/cancel`);
-      expect([answer.status, answer.text]).toEqual([200, expect.anything()]);
+      // A conflict where the answer to the first request was lost, and that had its effect.
+      expect([200, 409]).toContain((await http('POST', `/v1/runs/${invocation}/cancel`)).status);
     }
     const faults: string[] = [];
     for (const { invocation, plan, done } of await Promise.all(started)) {

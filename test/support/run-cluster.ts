@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { startBalancer } from './balancer.ts';
 import type { Balancer } from './balancer.ts';
 import { startGatewayProcess, startWorkerProcess } from './gateway-process.ts';
-import type { GatewayProcess, ServiceMain, ServiceProcess } from './gateway-process.ts';
+import type { GatewayProcess, ServiceProcess } from './gateway-process.ts';
 import { httpOf } from './in-process.ts';
 import type { Http, HttpAnswer } from './in-process.ts';
 import { startRedis } from './redis-server.ts';
@@ -14,7 +14,6 @@ const agents = fileURLToPath(new URL('run-agents.ts', import.meta.url));
 const patienceMs = 60_000;
 
 export interface RunClusterOptions {
-  gateways?: number;
   workers?: number;
   env?: Record<string, string>;
   redis?: Pick<Store, 'url' | 'stop'>;
@@ -75,11 +74,11 @@ export class RunCluster {
 }
 
 export async function startRunCluster(options: RunClusterOptions = {}): Promise<RunCluster> {
-  const { gateways = 2, workers = 2, random } = options;
+  const { workers = 2, random } = options;
   const redis = options.redis ?? (await startRedis());
   onTestFinished(() => redis.stop());
   const env = { ...withAgents, REDIS_URL: redis.url, ...options.env };
-  const started = await Promise.all(Array.from({ length: gateways }, () => startGatewayProcess(env)));
+  const started = await Promise.all([1, 2].map(() => startGatewayProcess(env)));
   const working = await Promise.all(Array.from({ length: workers }, () => startWorkerProcess(env)));
   const balancer = await startBalancer(
     started.map(({ port }) => port),
@@ -91,12 +90,12 @@ export async function startRunCluster(options: RunClusterOptions = {}): Promise<
 const withAgents = { AGENTWIRE_AGENTS: agents, AGENTWIRE_DEFAULT_AGENT: 'echo', AGENTWIRE_CHAT_AGENT: 'echo' };
 
 /** One process that does all of it, on the memory engine. */
-export function startStandalone(service: ServiceMain = 'standalone'): Promise<GatewayProcess> {
-  return startGatewayProcess(withAgents, service);
+export function startStandalone(): Promise<GatewayProcess> {
+  return startGatewayProcess(withAgents, 'standalone');
 }
 
 /** For requests that may be made twice. */
-export function persistent(http: Http): Http {
+function persistent(http: Http): Http {
   return async (method, path, body, headers) => {
     const until = performance.now() + patienceMs;
     for (;;) {

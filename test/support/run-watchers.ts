@@ -228,17 +228,17 @@ export class SseWatcher implements Watcher {
 /** The client library, which sees to lost connections itself. */
 export class LibraryWatcher implements Watcher {
   readonly way = 'library';
-  readonly client: AgentwireClient;
+  readonly #client: AgentwireClient;
   readonly #account = new Account(this.way);
 
   constructor(port: number, format: Format) {
-    this.client = new AgentwireClient({ url: `ws://127.0.0.1:${port}`, WebSocket, format });
-    onTestFinished(() => this.client.close());
+    this.#client = new AgentwireClient({ url: `ws://127.0.0.1:${port}`, WebSocket, format });
+    onTestFinished(() => this.#client.close());
     for (const name of ['gap', 'dropped', 'error'] as const) {
-      this.client.on(name, (event: unknown) => this.#account.fault(`${name} ${JSON.stringify(event)}`));
+      this.#client.on(name, (event: unknown) => this.#account.fault(`${name} ${JSON.stringify(event)}`));
     }
     // Again until there is a gateway; what is asked for meanwhile waits.
-    this.client.connect().catch((error: unknown) => this.#account.fault(String(error)));
+    this.#client.connect().catch((error: unknown) => this.#account.fault(String(error)));
   }
 
   get seen(): ReadonlyMap<string, readonly Seen[]> {
@@ -250,14 +250,14 @@ export class LibraryWatcher implements Watcher {
   }
 
   async start({ agent, input, ...options }: RunFrame): Promise<string> {
-    const run = this.client.run(agent, input, options);
+    const run = this.#client.run(agent, input, options);
     const invocation = await run.invocation;
     void this.#follow(invocation, run);
     return invocation;
   }
 
   watch(invocation: string): void {
-    void this.#follow(invocation, this.client.attach(invocation));
+    void this.#follow(invocation, this.#client.attach(invocation));
   }
 
   async #follow(invocation: string, run: ReturnType<AgentwireClient['run']>): Promise<void> {
