@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { jsonOf, tableOf } from './report.ts';
 import type { ScenarioResult } from './report.ts';
+import { checkpoints } from './scenarios/checkpoints.ts';
 import { fanout } from './scenarios/fanout.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
@@ -29,6 +30,7 @@ const scenarios: readonly Scenario[] = [
   runsRate,
   runsCrowd,
   runsTakeover,
+  checkpoints,
 ];
 
 const usage = `npm run bench -- [scenario …] [--json FILE] [--profile FOLDER]
