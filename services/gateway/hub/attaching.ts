@@ -1,7 +1,9 @@
 import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import { endsRun } from './endings.ts';
+import { joinExpected } from './expecting.ts';
 import type { Hub } from './hub.ts';
+import { stopExpecting } from './leaving.ts';
 import type { Attachment, Owed } from './owed.ts';
 import type { Ask } from './plan.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -17,6 +19,7 @@ const perTry = 256;
  * A run that it follows already goes on as it was, and nothing is sent twice.
  */
 export function attach(hub: Hub, subscriber: Subscriber, attachment: Attachment): void {
+  if (subscriber.subscriptions.has(attachment.topic)) stopExpecting(hub, subscriber, attachment.topic);
   if (subscriber.closed || subscriber.subscriptions.has(attachment.topic)) return;
   subscriber.owed ??= { attachments: new Map(), making: undefined, cancelRetry: () => {} };
   const { attachments } = subscriber.owed;
@@ -51,7 +54,13 @@ async function makeAll(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Re
 }
 
 async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Result<void>> {
+  if (subscriber.expected && subscriber.expected.size > 0) {
+    // The answers are written at the end of this turn.
+    await new Promise<void>((resolve) => hub.defer(resolve));
+    if (!subscriber.closed) joinExpected(hub, subscriber, owed);
+  }
   const promised = [...owed.attachments.values()].slice(0, perTry);
+  if (promised.length === 0) return ok(undefined);
   const asks = promised.map(({ topic, after }): Ask => ({
     topic,
     since: after === undefined ? 'earliest' : { after },
@@ -80,7 +89,10 @@ async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Resul
   // The socket is full, and what it got in this turn is not known: in another one.
   if (!taken) return ok(undefined);
   for (const topic of added) subscriber.attach(topic);
-  for (const { topic } of wanted) owed.attachments.delete(topic);
+  for (const { topic } of wanted) {
+    owed.attachments.delete(topic);
+    stopExpecting(hub, subscriber, topic);
+  }
   hub.pump.wake(subscriber);
   for (const topic of covered) void endIfOver(hub, subscriber, topic);
   return ok(undefined);

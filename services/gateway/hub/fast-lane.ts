@@ -44,14 +44,17 @@ export class FastLane {
     for (const subscriber of subscribers) {
       if (subscriber.stamp === entry.n || subscriber.cursor) continue;
       subscriber.stamp = entry.n;
-      const frame = frameOf(entry, subscriber.format);
-      if (!frame) continue;
-      if (subscriber.socket.send(frame, subscriber.format.binary)) {
-        this.#stats.eventsDelivered += 1;
-      } else {
-        this.#onLost(subscriber, entry.n);
-      }
+      if (!this.send(subscriber, entry)) this.#onLost(subscriber, entry.n);
     }
+  }
+
+  /** To one connection. False: refused. */
+  send(subscriber: Subscriber, entry: Entry): boolean {
+    const frame = frameOf(entry, subscriber.format);
+    if (!frame) return true;
+    if (!subscriber.socket.send(frame, subscriber.format.binary)) return false;
+    this.#stats.eventsDelivered += 1;
+    return true;
   }
 
   /** Puts a connection with its subscriptions on the lane, as its overlaps ask. */

@@ -141,8 +141,7 @@ export class Hub {
     this.#behind.remove(subscriber);
     subscriber.owed?.cancelRetry();
     for (const name of subscriber.attached ?? []) subscriber.keep(name);
-    this.release(subscriber.subscriptions.keys());
-    subscriber.subscriptions.clear();
+    this.release(subscriber.leaveAll());
     subscriber.outbox = undefined;
   }
 

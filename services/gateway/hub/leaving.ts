@@ -16,6 +16,7 @@ export function unsubscribe(hub: LeavingPorts, subscriber: Subscriber, names: re
   const gone: string[] = [];
   for (const name of names) {
     subscriber.owed?.attachments.delete(name);
+    stopExpecting(hub, subscriber, name);
     const subscription = subscriber.subscriptions.get(name);
     if (!subscription) continue;
     subscriber.keep(name);
@@ -31,6 +32,11 @@ export function unsubscribe(hub: LeavingPorts, subscriber: Subscriber, names: re
     hub.leaveLane(subscriber);
     hub.pump.wake(subscriber);
   }
+}
+
+/** The connection does not start a run on this topic any more. */
+export function stopExpecting(hub: Pick<LeavingPorts, 'release'>, subscriber: Subscriber, topic: string): void {
+  if (subscriber.expected?.delete(topic)) hub.release([topic]);
 }
 
 /** Positions and notices of topics that it no longer wants: a later subscription begins anew. */

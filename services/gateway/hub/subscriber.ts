@@ -13,6 +13,8 @@ export class Subscriber {
   attached: Set<string> | undefined = undefined;
   /** Attachments that it was promised, and that are not made yet. */
   owed: Owed | undefined = undefined;
+  /** Topics of runs that it is starting, or was promised: where the ring stood before there was anything on them. */
+  expected: Map<string, number> | undefined = undefined;
   /** Pairs of its subscriptions that can match the same topic; with any, it is sent to one by one. */
   overlaps = 0;
   /** Where it stands while it is not on the fast lane. */
@@ -37,6 +39,14 @@ export class Subscriber {
 
   askedFor(name: string): boolean {
     return this.subscriptions.has(name) && !this.attached?.has(name);
+  }
+
+  /** All that is held for it, and is not any more. */
+  leaveAll(): string[] {
+    const names = [...this.subscriptions.keys(), ...(this.expected?.keys() ?? [])];
+    this.subscriptions.clear();
+    this.expected = undefined;
+    return names;
   }
 
   /** One of its subscriptions is an attachment from now on. */

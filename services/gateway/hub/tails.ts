@@ -71,6 +71,17 @@ export class Tails {
     return true;
   }
 
+  /**
+   * Follows a topic from its first event on, which is still to come. One that somebody wants already is left alone: its
+   * first event locates it, and a pattern is given nothing old should the topic have been used after all.
+   */
+  begins(topic: string): void {
+    if (this.#tails.has(topic) || this.#ports.wanted(topic)) return;
+    const tail = this.#create(topic);
+    tail.locate('', 0, 0);
+    tail.follow();
+  }
+
   /** Reads what a topic that only patterns want has had since they want it. */
   discover(topic: string): void {
     if (this.#tails.has(topic)) return;

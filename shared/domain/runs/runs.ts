@@ -26,8 +26,9 @@ export class Runs {
     this.#control = new Control(parts);
   }
 
-  start(identity: Identity, asked: StartRun): Promise<Result<Started>> {
-    return this.#start.start(identity, asked);
+  /** `begins` is told of a run that is new, ahead of everything that is written of it. */
+  start(identity: Identity, asked: StartRun, begins?: (invocation: string) => void): Promise<Result<Started>> {
+    return this.#start.start(identity, asked, begins);
   }
 
   async status(identity: Identity, invocation: string): Promise<Result<Run>> {

@@ -313,7 +313,7 @@ async function turnsLater<T>(value: T): Promise<T> {
 }
 
 describe('a store that is away', () => {
-  it('when a run has been started makes its events late, and neither lost nor an error', async () => {
+  it('when a run has been attached to makes its events late, and neither lost nor an error', async () => {
     let away = false;
     const around = (engine: Engine): Engine => {
       const heads = engine.log.heads.bind(engine.log);
@@ -321,12 +321,29 @@ describe('a store that is away', () => {
       return engine;
     };
     const { client, worker } = await scene('json', {}, { around });
+    const run = await start(client, { attach: false });
     away = true;
-    const run = await start(client);
+    await client.request({ type: 'attach', invocation: run });
     expect(await client.refusal({ type: 'subscribe', topics: ['run.#'] })).toBe('unavailable');
     await carryOut(worker, run);
     expect(client.events).toEqual([]);
     away = false;
+    expect((await toTheEnd(client, run)).map(kindOf)).toEqual(whole);
+    await expectHeld(client, 0);
+  });
+
+  it('is not asked for the events of a run that was just started here', async () => {
+    const around = (engine: Engine): Engine => {
+      const { heads, read } = { heads: engine.log.heads.bind(engine.log), read: engine.log.read.bind(engine.log) };
+      const ofRun = (topic: string): boolean => topic.startsWith('run.');
+      engine.log.heads = (asks) =>
+        asks.some(({ topic }) => ofRun(topic)) ? Promise.resolve(fail('unavailable')) : heads(asks);
+      engine.log.read = (topic, range) => (ofRun(topic) ? Promise.resolve(fail('unavailable')) : read(topic, range));
+      return slowQueue(engine);
+    };
+    const { client, worker } = await scene('json', {}, { around });
+    const run = await start(client);
+    await carryOut(worker, run);
     expect((await toTheEnd(client, run)).map(kindOf)).toEqual(whole);
     await expectHeld(client, 0);
   });
@@ -343,8 +360,8 @@ describe('a store that is away', () => {
     const clock = new ManualClock();
     const { client, port } = await scene('json', {}, { around, clock });
     const gone = await join(port);
-    await start(gone);
-    const run = await start(client);
+    const run = await start(client, { attach: false });
+    for (const each of [gone, client]) await each.request({ type: 'attach', invocation: run });
     const later = async (): Promise<number> => {
       asked = 0;
       clock.advance(1000);

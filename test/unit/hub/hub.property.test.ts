@@ -111,6 +111,9 @@ test('every event once and in order, nothing missing, while live events are lost
         expectDetached(world, who);
       }
       expect(world.stats.behindConnections, 'everyone is live again').toBe(0);
+      for (const who of world.clients) world.disconnect(who);
+      expect(world.hub.subscriptions.size, 'nothing is held for those who are gone').toBe(0);
+      expect(world.stats.subscriptions).toBe(0);
       expect(world.log.renumbered, 'nothing was lost that would need a new numbering').toBe(0);
     }),
     { numRuns: runs },

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { isPattern } from '../../../shared/topics/grammar.ts';
+import { expectRun } from '../../../services/gateway/hub/expecting.ts';
+import { stopExpecting } from '../../../services/gateway/hub/leaving.ts';
 import type { Since } from '../../../services/gateway/hub/since.ts';
 import { eventsOf, World } from './world.ts';
 import type { Client } from './world.ts';
 
-const runs = ['run.r', 'run.s'];
+const runs = ['run.r', 'run.s', 'run.t'];
 export const topics = ['a.b', 'a.c', 'x', ...runs];
 const names = [...topics, 'a.*', '#', '*.b', 'run.*'];
 
@@ -15,6 +17,7 @@ export type Step =
   | { do: 'subscribe'; client: number; names: string[]; since: 'latest' | 'earliest' | 'position' | 'time' }
   | { do: 'unsubscribe'; client: number; name: string }
   | { do: 'attach'; client: number; run: string; from: 'start' | 'last' | 'later' }
+  | { do: 'expect' | 'giveUp'; client: number; run: string }
   | { do: 'end'; run: string; how: string }
   | { do: 'stopReading' | 'startReading' | 'hush' | 'speak' | 'disconnect'; client: number }
   | { do: 'read'; client: number; frames: number }
@@ -64,6 +67,14 @@ export const often: fc.WeightedArbitrary<Step>[] = [
       client,
       run: fc.constantFrom(...runs),
       from: fc.constantFrom('start', 'start', 'last', 'later'),
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('expect', 'expect', 'expect', 'giveUp'),
+      client,
+      run: fc.constantFrom(...runs),
     }) as fc.Arbitrary<Step>,
   },
   {
@@ -157,6 +168,13 @@ async function perform(world: World, step: Step): Promise<void> {
     case 'attach':
       // Not while a subscribe before it is under way: the core sees to that, too.
       if (who.pending === 0 && !who.subscriber.closed) world.attach(who, step.run, afterOf(world, who, step));
+      break;
+    case 'expect':
+      // Of a new run only.
+      if (!who.subscriber.closed && !world.log.topics.has(step.run)) expectRun(world.hub, who.subscriber, step.run);
+      break;
+    case 'giveUp':
+      if (!who.subscriber.owed?.attachments.has(step.run)) stopExpecting(world.hub, who.subscriber, step.run);
       break;
     case 'end':
       if (world.log.hasEnded(step.run)) break;

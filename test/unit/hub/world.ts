@@ -144,9 +144,10 @@ export class World {
   /** Nothing for one that it follows already. */
   attach(client: Client, topic: string, after: number | undefined): void {
     const { subscriber } = client;
-    if (subscriber.subscriptions.has(topic) || subscriber.owed?.attachments.has(topic)) return;
-    const from = after === undefined ? {} : { after };
-    this.#tell(client, { topic: '', attached: { topic, ...from, covered: this.hub.matches(subscriber, topic) } });
+    if (!subscriber.subscriptions.has(topic) && !subscriber.owed?.attachments.has(topic)) {
+      const from = after === undefined ? {} : { after };
+      this.#tell(client, { topic: '', attached: { topic, ...from, covered: this.hub.matches(subscriber, topic) } });
+    }
     attach(this.hub, subscriber, { topic, after, over: this.log.hasEnded(topic) });
   }
 

@@ -6,6 +6,8 @@ import type { Run } from '../../../../shared/domain/runs/run.ts';
 import type { Runs } from '../../../../shared/domain/runs/runs.ts';
 import { notPlain } from '../../../../shared/wire/plain.ts';
 import { attach as follow } from '../../hub/attaching.ts';
+import { expectRun } from '../../hub/expecting.ts';
+import { stopExpecting } from '../../hub/leaving.ts';
 import { awaited } from '../awaited.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
@@ -31,7 +33,15 @@ export async function run(
   const { attach: wanted = true, ...asked } = input;
   const refused = faultOf(asked, broker.config.maxFrameBytes);
   if (refused) return refused;
-  const started = await broker.runs.start(must(caller.identity), asked);
+  const { subscriber } = caller;
+  let expected: string | undefined;
+  const started = await broker.runs.start(must(caller.identity), asked, (invocation) => {
+    if (!wanted || !subscriber) return;
+    expected = topicOf(invocation);
+    expectRun(broker.hub, subscriber, expected);
+  });
+  const isNew = started.ok && !started.value.duplicate;
+  if (subscriber && expected !== undefined && !isNew) stopExpecting(broker.hub, subscriber, expected);
   if (!started.ok) return started;
   const { run: made, duplicate } = started.value;
   return ok({ run: made, duplicate, attach: wanted ? () => promise(broker, caller, made) : () => {} });

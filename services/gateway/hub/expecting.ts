@@ -1,0 +1,81 @@
+import { must } from '../../../shared/base/assert.ts';
+import { endsRun } from './endings.ts';
+import type { Event } from './entry.ts';
+import type { Hub } from './hub.ts';
+import type { Owed } from './owed.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** Events that are sent to a connection in one go; a run that has said more by its answer is replayed like any other. */
+const mostAtOnce = 64;
+
+/**
+ * The connection starts a run on this topic, and nothing is on it yet: the node takes it from its first event on. So when
+ * the run is answered, what it has said is in the ring, and the store need not be asked where it stands.
+ */
+export function expectRun(hub: Hub, subscriber: Subscriber, topic: string): void {
+  if (subscriber.closed || subscriber.subscriptions.has(topic) || subscriber.expected?.has(topic)) return;
+  (subscriber.expected ??= new Map()).set(topic, hub.ring.head);
+  hub.tails.begins(topic);
+  // Not waited for, as no start may wait for a subscriber's connection: an event that is quicker than the store's
+  // confirmation is missed by the next one, or by the rounds, and read.
+  void hub.hold([topic]);
+}
+
+/**
+ * Makes the attachments that were expected: what the run has said until now is sent, the rest comes live. Without asking
+ * the store and without leaving the lane, as a replay would; what cannot be made so is left to one.
+ */
+export function joinExpected(hub: Hub, subscriber: Subscriber, owed: Owed): void {
+  const { expected } = subscriber;
+  if (!expected || !hasRoom(subscriber)) return;
+  for (const { topic, after } of owed.attachments.values()) {
+    const place = after === undefined ? expected.get(topic) : undefined;
+    if (place === undefined || hub.matches(subscriber, topic)) continue;
+    const events = fromFirst(hub, topic, place);
+    if (!events) continue;
+    for (const event of events) {
+      if (hub.lane.send(subscriber, event)) continue;
+      owed.attachments.set(topic, { topic, after: event.seq - 1, over: false });
+      return;
+    }
+    owed.attachments.delete(topic);
+    expected.delete(topic);
+    join(hub, subscriber, topic, events.at(-1));
+  }
+}
+
+/** What is held for the run that was expected is the connection's subscription from now on; `last` is what it was sent. */
+function join(hub: Hub, subscriber: Subscriber, topic: string, last: Event | undefined): void {
+  const subscription = must(hub.subscriptions.get(topic));
+  const { cursor } = subscriber;
+  subscriber.subscriptions.set(topic, subscription);
+  if (!cursor) hub.lane.add(subscriber, subscription);
+  else if (last) cursor.place(topic, { epoch: last.epoch, seq: last.seq, until: last.seq, replay: last.seq });
+  subscriber.attach(topic);
+  if (last && endsRun(last.body)) hub.endings.end(subscriber, topic);
+}
+
+/** It is known what has reached the connection, and no answer and no loss is still to come before an event. */
+function hasRoom(subscriber: Subscriber): boolean {
+  if (!subscriber.cursor && gathers(subscriber) && !subscriber.socket.flush()) return false;
+  const { cursor, outbox } = subscriber;
+  return !outbox && (!cursor || !(cursor.undecided || cursor.hushed > 0 || cursor.blockedSince > 0));
+}
+
+function gathers({ lane, subscriptions }: Subscriber): boolean {
+  return lane === 'native' && subscriptions.size > 0;
+}
+
+/** All that the node has given out of the topic, if the ring has it from the first event on. */
+function fromFirst({ ring, tails }: Hub, topic: string, place: number): Event[] | undefined {
+  const tail = tails.get(topic);
+  if (!tail?.located || tail.sentSeq > mostAtOnce || place < ring.tail) return undefined;
+  const events: Event[] = [];
+  for (let n = place; n < ring.head && events.length < tail.sentSeq; n += 1) {
+    const entry = ring.at(n);
+    if (entry.topic !== topic) continue;
+    if (entry.kind !== 'event' || entry.seq !== events.length + 1) return undefined;
+    events.push(entry);
+  }
+  return events.length === tail.sentSeq ? events : undefined;
+}
