@@ -166,9 +166,17 @@ describe('watching', () => {
     await Promise.all(clients.map((client, i) => watch(client, { agent_id: String(i % 3) }, ['events', 'metrics'])));
     await feed(http, { agent_id: '1' });
     await clients[1]!.until(() => clients[1]!.of('event').length === 1);
-    await Promise.all(clients.map((client) => client.close()));
-    await expect.poll(subscriptions).toBe('0');
     expect(calls).toEqual([]);
+    const native = await join(port);
+    await native.request({ type: 'subscribe', topics: ['a.*'] });
+    await Promise.all(clients.map((client) => client.close()));
+    await expect.poll(subscriptions).toBe('1');
+    // Who has a pattern of the store's topics still has it when the last of the node's own is gone.
+    await native.request({ type: 'publish', topic: 'a.b', data: 1 });
+    await native.gather(1);
+    await native.close();
+    await expect.poll(subscriptions).toBe('0');
+    expect(calls).toEqual([true, false]);
   });
 
   it('shows the figures of node and cluster, at once and then every 5 s, made once for all', async () => {
