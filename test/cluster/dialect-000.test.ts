@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { CommandClient } from '../support/checkpoint-commands.ts';
 import { join } from '../support/client.ts';
 import { stressCommands } from '../support/command-stress.ts';
@@ -7,7 +7,10 @@ import type { GatewayProcess } from '../support/gateway-process.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 async function twoGateways(env: Record<string, string> = {}): Promise<[GatewayProcess, GatewayProcess]> {
-  const { url } = await startRedis();
+  const redis = await startRedis();
+  // What outlives a test may keep the whole run from ending.
+  onTestFinished(() => redis.stop());
+  const { url } = redis;
   return Promise.all([
     startGatewayProcess({ REDIS_URL: url, ...env }),
     startGatewayProcess({ REDIS_URL: url, ...env }),
