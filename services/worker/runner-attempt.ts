@@ -7,6 +7,8 @@ import type { RunEnd } from '../../shared/protocol/run-events.ts';
 import type { Agent, AgentContext, AgentOutput } from './agent.ts';
 import { Budget } from './runner-budget.ts';
 import { describeThrown, nameOf, Stopped } from './runner-errors.ts';
+import { letGo, readNext } from './runner-generator.ts';
+import type { Pulled } from './runner-generator.ts';
 import { eventOf, Output } from './runner-output.ts';
 import { Waiting } from './runner-waiting.ts';
 
@@ -25,8 +27,6 @@ type Ending =
   | { is: 'thrown'; error: unknown }
   | { is: 'bad'; message: string }
   | { is: 'cut' };
-
-type Pulled = { is: 'value'; next: IteratorResult<unknown, unknown> } | { is: 'thrown'; error: unknown } | undefined;
 
 /** `run` as this worker left it; without it, it was lost. */
 export interface Concluded {
@@ -284,22 +284,4 @@ function concluded(left: Result<Run>, againInMs: (run: Run) => number): Conclude
   if (!left.ok) return { verdict: 'done' };
   const run = left.value;
   return { run, verdict: run.state === 'queued' ? { againInMs: againInMs(run) } : 'done' };
-}
-
-function readNext(next: unknown): Pulled {
-  try {
-    const { done, value } = next as IteratorResult<unknown, unknown>;
-    return { is: 'value', next: done ? { done: true, value } : { done: false, value } };
-  } catch (error) {
-    return { is: 'thrown', error };
-  }
-}
-
-/** Its `finally` blocks run if it gets that far; nobody waits for it, and what it throws is nobody's any more. */
-function letGo(generator: AsyncGenerator): void {
-  try {
-    Promise.resolve(generator.return(undefined)).catch(() => {});
-  } catch {
-    // It was none of the language's own.
-  }
 }
