@@ -87,7 +87,7 @@ function launch(folder: string, port: number, masterPort: number): ChildProcess 
     'sentinel failover-timeout main 5000',
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
-  return spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
 }
 
 function client(port: number): Redis {

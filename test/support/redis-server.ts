@@ -85,9 +85,12 @@ async function freePort(): Promise<number> {
 async function launch(port: number, folder: string, options: RedisServerOptions): Promise<ChildProcess> {
   const durable = options.durable ? ['--appendonly', 'yes', '--appendfsync', 'always'] : [];
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable];
-  const child = spawn('redis-server', [...args, ...(options.args ?? [])], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Its output goes to the test and not to the terminal: held open by one that outlives the test, it would hold up vitest.
+  const child = spawn('redis-server', [...args, ...(options.args ?? [])], { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
-  child.stdout?.on('data', (text: Buffer) => (log = (log + text.toString()).slice(-4000)));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (text: Buffer) => (log = (log + text.toString()).slice(-4000)));
+  }
   let failed: Error | undefined;
   child.once('error', (error) => (failed = error));
   for (;;) {
