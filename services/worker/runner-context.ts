@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import * as z from 'zod';
 import type { Result } from '../../shared/base/errors.ts';
 import type { Held } from '../../shared/domain/runs/holding.ts';
 import type { Log } from '../../shared/observe/log.ts';
+import { checkpointCreateRequest } from '../../shared/protocol/checkpoints.ts';
 import { metadata, progress as progressSchema } from '../../shared/protocol/runs.ts';
 import { mainThread } from '../../shared/protocol/sessions.ts';
 import type { Message } from '../../shared/protocol/sessions.ts';
@@ -16,11 +16,7 @@ const mostCalls = 64;
 const mostProgressBytes = 8192;
 const mostMessages = 1000;
 
-const checkpointOptions = z.object({
-  label: z.string().max(256).exactOptional(),
-  state: z.unknown().optional(),
-  tags: z.array(z.string().max(256)).max(100).exactOptional(),
-});
+const checkpointOptions = checkpointCreateRequest.pick({ label: true, state: true, tags: true });
 
 export interface SessionReads {
   /** Oldest first. */
