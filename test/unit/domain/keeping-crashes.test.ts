@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { must } from '../../../shared/base/assert.ts';
+import { fail } from '../../../shared/base/errors.ts';
 import { ManualClock } from '../../../shared/base/clock.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
@@ -206,3 +207,70 @@ test('a session made in the place of one that is gone has nothing of it', async 
   expect(await stage.bench.messages('s')).toEqual([['operator', 'new']]);
   expect((await got(sessions.list(alice, { limit: 5 }))).sessions).toHaveLength(1);
 });
+
+test('a purge that the store fails once is finished by a list, later', async () => {
+  for (let fails = 1, failed = true; failed; fails++) {
+    const stage = new Stage();
+    await stage.fill();
+    failed = false;
+    let commits = 0;
+    const { records } = stage.recorded.engine;
+    const shaky = through(stage.recorded.engine, {
+      records: {
+        commit: async (home, change) => {
+          commits += 1;
+          // The first one marks the session as gone.
+          if (commits !== fails + 1) return records.commit(home, change);
+          failed = true;
+          return fail('unavailable');
+        },
+      },
+    });
+    const bench = new Bench(shaky, { clock: stage.clock, keeping });
+    expect(await codeOf(bench.parts.sessions.delete(alice, 's'))).toBe('ok');
+    stage.clock.advance(20 * 60 * 1000);
+    expect(await got(stage.bench.parts.sessions.list(alice, { limit: 5 }))).toEqual({ sessions: [] });
+    stage.clock.advance(20 * 60 * 1000);
+    expect(await stage.recorded.left()).toEqual([]);
+  }
+});
+
+test('what of a purge comes late harms no session that was made meanwhile', async () => {
+  for (let late = 1, held = true; held; late++) {
+    const stage = new Stage();
+    await stage.fill();
+    held = false;
+    let commits = 0;
+    let release: () => void = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const { records } = stage.recorded.engine;
+    const slow = through(stage.recorded.engine, {
+      records: {
+        commit: async (home, change) => {
+          commits += 1;
+          if (commits === late + 1) {
+            held = true;
+            await released;
+          }
+          return records.commit(home, change);
+        },
+      },
+    });
+    const deleting = codeOf(new Bench(slow, { clock: stage.clock, keeping }).parts.sessions.delete(alice, 's'));
+    while (!held && !(await Promise.race([deleting.then(() => true), turn()])));
+    await got(stage.bench.parts.sessions.create(alice, { session: 's' }));
+    // Of the same numbers and names as those that are being purged.
+    await got(stage.bench.parts.sessions.say('s', { role: 'operator', content: 'new', message: 'said-a' }));
+    await stage.checkpoint('new');
+    const before = await stage.seen();
+    release();
+    expect(await deleting).toBe('ok');
+    expect(await stage.seen()).toEqual(before);
+    expect(await stage.bench.messages('s')).toEqual([['operator', 'new']]);
+  }
+});
+
+/** So that what can go on has gone on. */
+function turn(): Promise<false> {
+  return new Promise((resolve) => setImmediate(() => resolve(false)));
+}
