@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { fail, ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
-import type { Records } from '../../engine/engine.ts';
+import type { Records, Stored } from '../../engine/engine.ts';
 import type { CheckpointRecord, PatchOperation } from '../../protocol/checkpoints.ts';
 import type { SessionRecord } from '../../protocol/sessions.ts';
 import { collect } from '../collect.ts';
@@ -207,12 +207,11 @@ export class Checkpoints {
     const session = await sessionOfCheckpoint(this.#records, checkpoint);
     if (!session.ok) return session;
     if (session.value === undefined) return noCheckpoint;
-    const read = await this.#records.read(homeOfSession(session.value), [sessionKey]);
+    const keys = [sessionKey, checkpointKey(checkpoint), stateKey(checkpoint)];
+    const read = await this.#records.read(homeOfSession(session.value), keys);
     if (!read.ok) return read;
-    if (!sessionOf(identity, read.value[0])) return noCheckpoint;
-    const loaded = await this.#load(session.value, [checkpoint]);
-    if (!loaded.ok) return loaded;
-    const found = loaded.value[0];
+    const [record, one, state] = read.value;
+    const found = sessionOf(identity, record) && this.#collected(one, state);
     return found ? ok(found) : noCheckpoint;
   }
 
@@ -223,17 +222,16 @@ export class Checkpoints {
     const keys = [...checkpoints.map(checkpointKey), ...checkpoints.map(stateKey)];
     const read = await this.#records.read(homeOfSession(session), keys);
     if (!read.ok) return read;
-    const now = this.#clock.now();
-    return ok(
-      checkpoints.map((_, i) => {
-        const [one, state] = [read.value[i], read.value[checkpoints.length + i]];
-        if (!one || !state) return undefined;
-        const kept = JSON.parse(one.value) as KeptCheckpoint;
-        if (isOverAge(kept.createdAt, this.#options, now)) return undefined;
-        const bytes = one.value.length + state.value.length;
-        return { bytes, parse: () => recordOf(kept, JSON.parse(state.value)) };
-      }),
-    );
+    return ok(checkpoints.map((_, i) => this.#collected(read.value[i], read.value[checkpoints.length + i])));
+  }
+
+  /** Nothing where it is gone, or its time is over. */
+  #collected(one: Stored | undefined, state: Stored | undefined): Collected<CheckpointRecord> | undefined {
+    if (!one || !state) return undefined;
+    const kept = JSON.parse(one.value) as KeptCheckpoint;
+    if (isOverAge(kept.createdAt, this.#options, this.#clock.now())) return undefined;
+    const bytes = one.value.length + state.value.length;
+    return { bytes, parse: () => recordOf(kept, JSON.parse(state.value)) };
   }
 
   /** With one checkpoint more. `keys` begin with those of the session, the desk and the shelf. */

@@ -75,7 +75,7 @@ export async function addOne(
     .filter(({ createdAt }, i) => i < tooMany || isOverAge(createdAt, retention, now))
     .slice(0, pushedOutAtOnce)
     .map((one) => one.checkpoint);
-  const read = await records.read(homeOfSession(session), pushedOut.map(checkpointKey));
+  const read = pushedOut.length > 0 ? await records.read(homeOfSession(session), pushedOut.map(checkpointKey)) : ok([]);
   if (!read.ok) return read;
   const gone = read.value.flatMap((stored) => (stored ? [JSON.parse(stored.value) as KeptCheckpoint] : []));
   const taken = gone.map(takeCheckpoint);
