@@ -130,10 +130,10 @@ it('ends with the connection on whose behalf its dialect listens', async () => {
     const { node } = await watcher.request<{ node: { subscriptions: number } }>({ type: 'metrics' });
     return node.subscriptions;
   };
-  // A chat that comes back listens to the runs of its session, whoever starts them.
+  // A chat that comes back listens to the runs of its session, whoever starts them, and to operators, of one and of all.
   await watcher.request({ type: 'session.create', session: 's' });
   const chat = await join(port, { bare: true, path: '/ws?sessionId=s' });
-  await expect.poll(held).toBe(1);
+  await expect.poll(held).toBe(3);
   await chat.close();
   await expect.poll(held).toBe(0);
 });
