@@ -16,6 +16,7 @@ import { runs } from './scenarios/runs.ts';
 import type { Figure, Round, Sample, Scenario } from './scenarios/scenario.ts';
 import { storm } from './scenarios/storm.ts';
 import { through } from './scenarios/through.ts';
+import { visualization } from './scenarios/visualization.ts';
 
 /** Side-by-side measurements. This process is the load generator; what is measured runs in processes of its own. */
 const scenarios: readonly Scenario[] = [
@@ -31,6 +32,7 @@ const scenarios: readonly Scenario[] = [
   runsCrowd,
   runsTakeover,
   checkpoints,
+  visualization,
 ];
 
 const usage = `npm run bench -- [scenario …] [--json FILE] [--profile FOLDER]

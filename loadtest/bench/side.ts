@@ -69,8 +69,7 @@ export class Side {
     await work();
     const { sent } = this;
     const due = sent * this.#copies;
-    await arrived(due, () => this.#delivered());
-    await arrived(sent, () => this.#answered());
+    await this.arrived();
     const seconds = (performance.now() - start) / 1000;
     const own = process.cpuUsage(ownBefore);
     const spent = this.#cpu().map((after, i) => after - cpuBefore[i]!);
@@ -91,6 +90,13 @@ export class Side {
       total,
       generator: own.user + own.system,
     };
+  }
+
+  /** Waits for all that was published, and for its answers. */
+  async arrived(): Promise<void> {
+    const { sent } = this;
+    await arrived(sent * this.#copies, () => this.#delivered());
+    await arrived(sent, () => this.#answered());
   }
 
   /** Publishes as fast as releases let it, for so long. */
