@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { join } from '../support/client.ts';
 import type { Frame, TestClient } from '../support/client.ts';
 import { startGatewayProcess, startWorkerProcess } from '../support/gateway-process.ts';
@@ -12,7 +12,9 @@ const texts = (name: string, count: number): string[] => Array.from({ length: co
  * then took it for a run that is not there would show nothing of it.
  */
 test('a chat sees every run of its session, whichever gateway it was started at', { timeout: 120_000 }, async () => {
-  const { url } = await startRedis();
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const { url } = redis;
   const env = { REDIS_URL: url, AGENTWIRE_DEFAULT_AGENT: 'echo', AGENTWIRE_CHAT_AGENT: 'echo' };
   const [one, other] = await Promise.all([startGatewayProcess(env), startGatewayProcess(env), startWorkerProcess(env)]);
   const chat = await join(one.port, { path: '/ws', bare: true });

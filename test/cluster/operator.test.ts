@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { join } from '../support/client.ts';
 import type { TestClient } from '../support/client.ts';
 import { startGatewayProcess } from '../support/gateway-process.ts';
@@ -10,7 +10,9 @@ const knock = 'are you there?';
 const heard = (client: TestClient): unknown[] => client.of('stream_chunk').map(({ content }) => content);
 
 test('an operator at one gateway is heard at both, and each session keeps it once', { timeout: 120_000 }, async () => {
-  const { url } = await startRedis();
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const { url } = redis;
   const env = { REDIS_URL: url, AGENTWIRE_CHAT_AGENT: 'echo' };
   const [one, other] = await Promise.all([startGatewayProcess(env), startGatewayProcess(env)]);
   const http = httpOf(`http://127.0.0.1:${one.port}`);
