@@ -100,7 +100,7 @@ export class TimeFormat implements Format {
   }
 
   get reading(): boolean {
-    return (this.subscriber?.cursor?.toRead.length ?? 0) > 0;
+    return this.subscriber?.cursor?.readsLog ?? false;
   }
 
   encode(entry: Entry): Uint8Array | null {

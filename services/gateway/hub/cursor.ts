@@ -45,6 +45,11 @@ export class Cursor {
     this.n = n;
   }
 
+  /** Of some topic older events are still to come than of others. */
+  get readsLog(): boolean {
+    return this.reading.length > 0 || this.toRead.length > 0;
+  }
+
   place(topic: string, position: Position): void {
     this.positions.set(topic, position);
     if (position.seq < position.until) this.toRead.push(topic);
