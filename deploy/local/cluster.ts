@@ -18,9 +18,11 @@ export interface ClusterOptions {
   readonly gateways: number;
   readonly workers: number;
   /** Settings of gateways and workers; nothing else of the surroundings reaches them. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** It stays when the process that starts it ends; else it ends with it. */
   readonly detached?: boolean;
+  /** Breaks off the start. */
+  readonly signal?: AbortSignal;
 }
 
 export interface LocalCluster {
@@ -32,8 +34,8 @@ export interface LocalCluster {
   readonly gateways: readonly ClusterProcess[];
   readonly workers: readonly ClusterProcess[];
   readonly processes: readonly ClusterProcess[];
-  /** In order, each of them waited for; the names of those that had to be killed. */
-  stop(): Promise<string[]>;
+  /** In order, each of them waited for; those that had to be killed. */
+  stop(): Promise<ClusterProcess[]>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -45,10 +47,12 @@ const endingMs = 20_000;
  * Resolves when all of it is ready to serve; where that fails, nothing is left running.
  */
 export async function startCluster(options: ClusterOptions): Promise<LocalCluster> {
-  const { gateways, workers, env = {}, detached = false } = options;
+  const { gateways, workers, env = {}, detached = false, signal: broken } = options;
   const folder = resolve(options.folder);
   if (!existsSync(join(root, 'dist'))) throw new Error('there is nothing to start yet: run `make build` first');
-  if (options.port !== undefined && !(await isFree(options.port))) throw new Error(`port ${options.port} is taken`);
+  if (options.port !== undefined && !(await isFree(options.port))) {
+    throw new Error(`port ${options.port} is taken`);
+  }
   for (const name of ['logs', 'redis']) mkdirSync(join(folder, name), { recursive: true });
 
   const [redisPort = 0, statsPort = 0, freePort = 0, ...servicePorts] = await freePorts(3 + gateways + workers);
@@ -65,13 +69,14 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   };
   const abandoned = (): void => processes.forEach((process) => signal(process, 'SIGKILL'));
   if (!detached) process.once('exit', abandoned);
-  const stop = async (): Promise<string[]> => {
+  const stop = async (): Promise<ClusterProcess[]> => {
     const killed = await stopCluster(folder, state);
     process.off('exit', abandoned);
     return killed;
   };
 
   const start = async (role: Role, name: string, order: Pick<LaunchOrder, 'command' | 'args' | 'url' | 'env'>) => {
+    broken?.throwIfAborted();
     const log = join(folder, 'logs', `${name}.log`);
     const started = await launch({ role, name, log, detached, ...order, env: { PATH: searchPath(), ...order.env } });
     processes.push(started);
@@ -79,6 +84,8 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     saveState(folder, state);
     return started;
   };
+  const ready = (process: ClusterProcess, condition: () => Promise<boolean>): Promise<void> =>
+    becomesReady(process, condition, broken);
   const startService = (role: 'gateway' | 'worker', name: string, port: number): Promise<ClusterProcess> => {
     const own = { HOST: '127.0.0.1', PORT: String(port), REDIS_URL: redisUrl };
     return start(role, name, { ...shipped(role), url: `http://127.0.0.1:${port}`, env: { ...env, ...own } });
@@ -92,21 +99,21 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
       url: redisUrl,
       env: {},
     });
-    await becomesReady(redis, () => redisAnswers(redisPort));
+    await ready(redis, () => redisAnswers(redisPort));
 
     for (const [i, port] of servicePorts.entries()) {
       if (i < gateways) await startService('gateway', `gateway-${i + 1}`, port);
       else await startService('worker', `worker-${i + 1 - gateways}`, port);
     }
     const services = processes.filter(({ role }) => role === 'gateway' || role === 'worker');
-    await Promise.all(services.map((service) => becomesReady(service, () => isReady(service.url))));
+    await Promise.all(services.map((service) => ready(service, () => isReady(service.url))));
 
     const config = join(folder, 'haproxy.cfg');
     writeFileSync(config, balancerConfig({ clients: clientsPort, stats: statsPort, gateways: gatewayPorts }));
     const order = { command: 'haproxy', args: ['-db', '-f', config], url: state.url, env: {} };
     const balancer = await start('balancer', 'haproxy', order);
-    await becomesReady(balancer, async () => (await gatewaysUp(state.statsUrl)) === gateways);
-    await becomesReady(balancer, () => isReady(state.url));
+    await ready(balancer, async () => (await gatewaysUp(state.statsUrl)) === gateways);
+    await ready(balancer, () => isReady(state.url));
   } catch (error) {
     await stop();
     throw error;
@@ -121,15 +128,15 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
 
 /**
  * Workers first: what they still finish reaches clients through the gateways. Then the gateways, which tell their
- * clients through the balancer; and Redis when nobody needs it any more. Returns the names of those that had to be killed.
+ * clients through the balancer; and Redis when nobody needs it any more. Returns those that had to be killed.
  */
-export async function stopCluster(folder: string, state: ClusterState): Promise<string[]> {
-  const killed: string[] = [];
+export async function stopCluster(folder: string, state: ClusterState): Promise<ClusterProcess[]> {
+  const killed: ClusterProcess[] = [];
   for (const role of ['worker', 'gateway', 'balancer', 'redis']) {
     const ending = state.processes.filter((process) => process.role === role);
     await Promise.all(
       ending.map(async (process) => {
-        if (!(await end(process, state.patienceMs))) killed.push(process.name);
+        if (!(await end(process, state.patienceMs))) killed.push(process);
       }),
     );
   }

@@ -19,7 +19,7 @@ export interface ClusterProcess {
 export interface LaunchOrder extends Pick<ClusterProcess, 'role' | 'name' | 'url' | 'log'> {
   readonly command: string;
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** It outlives the process that starts it, and the terminal. */
   readonly detached: boolean;
 }
@@ -49,9 +49,14 @@ export function isRunning({ pid, born }: ClusterProcess): boolean {
 }
 
 /** Resolves when the condition holds; one that throws does not hold yet. Fails with the end of the log of the process. */
-export async function becomesReady(process: ClusterProcess, condition: () => Promise<boolean>): Promise<void> {
+export async function becomesReady(
+  process: ClusterProcess,
+  condition: () => Promise<boolean>,
+  broken?: AbortSignal,
+): Promise<void> {
   const until = performance.now() + startPatienceMs;
   while (performance.now() < until) {
+    broken?.throwIfAborted();
     if (!isRunning(process)) throw new Error(`${process.name} ended while it started\n${tailOf(process)}`);
     if (await condition().catch(() => false)) return;
     await sleep(pollMs);
