@@ -1,17 +1,27 @@
 # On a fresh machine with Node 20 or newer and npm: `make start` runs the broker, `make test` proves it.
 
-.PHONY: help start test check build bench format install redis
+.PHONY: help start test check build bench format install redis image cluster cluster-down
 
 help:
 	@echo 'make start    run the whole broker in one process: http://localhost:8080'
 	@echo 'make test     run every test; installs Redis if there is none'
+	@echo 'make cluster-local         Redis, 3 gateways, 2 workers and HAProxy as processes: http://localhost:8080'
+	@echo 'make cluster-local-down    stop them'
 	@echo 'make check    types, lint, formatting, architecture rules'
 	@echo 'make build    compile to dist/'
 	@echo 'make bench    side-by-side measurements'
 	@echo 'make format   format the source'
+	@echo 'make image    the container image `agentwire`'
+	@echo 'make cluster  a cluster in containers: http://localhost:8080; make cluster-down ends it'
 
 start: build
 	@npm start --silent
+
+cluster-local: build redis haproxy
+	@npm run --silent cluster-local up
+
+cluster-local-down: install
+	@npm run --silent cluster-local down
 
 test: install redis
 	@npm test --silent
@@ -24,6 +34,21 @@ bench: build redis
 
 format: install
 	@npm run --silent format
+
+image:
+	@docker build -f deploy/docker/Dockerfile -t agentwire .
+
+cluster:
+	@docker compose version >/dev/null 2>&1 || { \
+	  echo 'make cluster needs Docker with its compose plugin; without Docker: make cluster-local' >&2; exit 2; }
+	@docker compose up --build --detach --wait || { docker compose logs --tail 20; exit 1; }
+	@docker compose ps --format 'table {{.Service}}\t{{.Name}}\t{{.Status}}'
+	@echo "agentwire   http://$$(docker compose port haproxy 8080)"
+	@echo "prometheus  http://$$(docker compose port prometheus 9090)"
+
+# What Redis holds stays for the next `make cluster`; `docker compose down --volumes` throws it away.
+cluster-down:
+	@docker compose down
 
 build: dist/.built
 
@@ -42,3 +67,7 @@ install:
 
 redis:
 	@command -v redis-server >/dev/null 2>&1 || .ci/install-redis
+
+# Debian has it where only root's PATH leads.
+haproxy:
+	@PATH="$$PATH:/usr/local/sbin:/usr/sbin"; command -v haproxy >/dev/null 2>&1 || .ci/install-haproxy
