@@ -1,27 +1,20 @@
 # On a fresh machine with Node 20 or newer and npm: `make start` runs the broker, `make test` proves it.
 
-.PHONY: help start test check build bench format install redis image cluster cluster-down
+.PHONY: help start test check build bench format install redis haproxy image cluster cluster-down cluster-local cluster-local-down
 
 help:
 	@echo 'make start    run the whole broker in one process: http://localhost:8080'
 	@echo 'make test     run every test; installs Redis if there is none'
-	@echo 'make cluster-local         Redis, 3 gateways, 2 workers and HAProxy as processes: http://localhost:8080'
-	@echo 'make cluster-local-down    stop them'
 	@echo 'make check    types, lint, formatting, architecture rules'
 	@echo 'make build    compile to dist/'
 	@echo 'make bench    side-by-side measurements'
 	@echo 'make format   format the source'
 	@echo 'make image    the container image `agentwire`'
 	@echo 'make cluster  a cluster in containers: http://localhost:8080; make cluster-down ends it'
+	@echo 'make cluster-local  the same as plain processes, without Docker; make cluster-local-down ends it'
 
 start: build
 	@npm start --silent
-
-cluster-local: build redis haproxy
-	@npm run --silent cluster-local up
-
-cluster-local-down: install
-	@npm run --silent cluster-local down
 
 test: install redis
 	@npm test --silent
@@ -49,6 +42,13 @@ cluster:
 # What Redis holds stays for the next `make cluster`; `docker compose down --volumes` throws it away.
 cluster-down:
 	@docker compose down
+
+# PORT=, GATEWAYS= and WORKERS= change where it is and how many they are.
+cluster-local: build redis haproxy
+	@npm run --silent cluster-local up
+
+cluster-local-down: install
+	@npm run --silent cluster-local down
 
 build: dist/.built
 
