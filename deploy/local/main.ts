@@ -46,9 +46,8 @@ async function up(): Promise<number> {
   const broken = new AbortController();
   const breakOff = (): void => broken.abort(new Error('broken off; nothing was left running'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, breakOff);
-  await startCluster({ folder, port, gateways, workers, env, detached: true, signal: broken.signal });
-  const state = loadState(folder);
-  if (state) say('The cluster is up.', ...placesOf(state));
+  const cluster = await startCluster({ folder, port, gateways, workers, env, detached: true, signal: broken.signal });
+  say('The cluster is up.', ...placesOf(cluster));
   return 0;
 }
 

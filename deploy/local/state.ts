@@ -4,7 +4,9 @@ import type { ClusterProcess } from './processes.ts';
 
 /** What another command must know of a cluster to look after it. */
 export interface ClusterState {
+  /** Of the balancer, over http; a WebSocket has the same host and port. */
   readonly url: string;
+  /** The balancer's own page, with its metrics at /metrics. */
   readonly statsUrl: string;
   readonly redisUrl: string;
   /** How long a process may take to end before it is killed. */

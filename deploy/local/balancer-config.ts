@@ -25,12 +25,3 @@ export function balancerConfig(ports: BalancerPorts): string {
   }
   return config;
 }
-
-/** How many gateways have passed a check of the balancer; before the first one it takes each of them to be up. */
-export async function gatewaysUp(statsUrl: string): Promise<number> {
-  const page = await fetch(`${statsUrl}/;csv`, { signal: AbortSignal.timeout(1000) });
-  const [head = '', ...rows] = (await page.text()).split('\n').map((line) => line.split(','));
-  if (head === '') return 0;
-  const column = (row: string[], name: string): string | undefined => row[head.indexOf(name)];
-  return rows.filter((row) => column(row, 'check_status') === 'L7OK' && column(row, 'status') === 'UP').length;
-}
