@@ -138,8 +138,16 @@ export class Gateway implements Service {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     this.#broker.log.info('draining', { connections: this.#connections.size });
-    const { clock, underWay } = this.#broker;
-    await drain(this.#connections, underWay, clock, deadlineMs);
+    const { clock, underWay, config } = this.#broker;
+    this.#server.endConnections();
+    await drain({
+      connections: this.#connections,
+      underWay,
+      unanswered: this.#server.unanswered,
+      clock,
+      deadlineMs,
+      elsewhere: config.redisUrl !== undefined,
+    });
   }
 
   async stop(): Promise<void> {

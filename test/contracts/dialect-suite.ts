@@ -76,7 +76,7 @@ export function dialectSuite(name: string, under: DialectUnderTest): void {
 
     test('a drain takes nothing from a conversation that goes on', () => {
       const { client, conversation, said } = enter();
-      conversation.goaway(100);
+      conversation.goaway?.(100);
       said();
       conversation.receive(Buffer.from(request), false);
       client.settle(fail('not_found'));

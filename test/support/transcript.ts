@@ -52,7 +52,7 @@ export function play(dialect: Dialect, transcript: string): string {
     } else if (word === 'heartbeat') {
       must().heartbeat?.();
     } else if (word === 'goaway') {
-      must().goaway(100);
+      must().goaway?.(100);
     } else if (word === 'leave') {
       must().closed?.();
     } else {

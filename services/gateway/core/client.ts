@@ -58,8 +58,8 @@ export interface Conversation {
   receive(bytes: Uint8Array, binary: boolean): void;
   /** A frame that is not worked on, because too many are under way or came within a second. */
   refuse(bytes: Uint8Array, binary: boolean, code: 'busy' | 'rate_limited'): void;
-  /** The node is draining: say so, where the dialect has a word for it. */
-  goaway(reconnectAfterMs: number): void;
+  /** The node is draining: absent where the dialect has no word for it. Its clients learn it from the close code. */
+  goaway?(reconnectAfterMs: number): void;
   /** With each ping, where the dialect has a sign of life of its own. */
   heartbeat?(): void;
   /** The connection is gone: nothing is sent any more. */

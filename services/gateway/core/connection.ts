@@ -17,7 +17,7 @@ import { Inbox } from './inbox.ts';
 import { perform } from './operations.ts';
 import type { InputOf, OperationName, OutputOf } from './operations.ts';
 import { blockedFor } from './kept.ts';
-import type { Kept } from './kept.ts';
+import type { Kept, Pending } from './kept.ts';
 import { listen } from './listening.ts';
 import { Order } from './order.ts';
 import type { Link, LinkHandler } from './transport.ts';
@@ -63,9 +63,14 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     return this.#broker.config;
   }
 
-  /** Nothing of it is under way. */
-  get idle(): boolean {
-    return this.#inbox?.idle ?? true;
+  get pending(): Pending {
+    if (this.closing) return 'nothing';
+    if (this.#inbox && !this.#inbox.idle) return 'answers';
+    const { subscriber } = this;
+    if (!subscriber) return 'nothing';
+    // Only a dialect that has a word for the drain has one to go on with a run elsewhere.
+    const streamsRun = subscriber.attached !== undefined && !this.#conversation?.goaway;
+    return subscriber.cursor || subscriber.owed || streamsRun ? 'events' : 'nothing';
   }
 
   // --- what the link tells ---
@@ -235,7 +240,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   }
 
   goaway(reconnectAfterMs: number): void {
-    this.#conversation?.goaway(reconnectAfterMs);
+    this.#conversation?.goaway?.(reconnectAfterMs);
   }
 
   close(name: CloseName): void {

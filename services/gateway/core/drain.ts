@@ -1,31 +1,97 @@
 import type { Clock } from '../../../shared/base/clock.ts';
 import type { Connections } from './connections.ts';
+import type { Kept } from './kept.ts';
 
 const lookMs = 20;
-
 /**
- * Lets the clients leave: each is told to come back elsewhere, at a moment of its own within the first half of the
- * time, so that they do not all arrive there at once. What is under way is finished; who is still here at the end is closed.
+ * Balancers ask about readiness every second or so, and some believe the second answer only. Until they know, whoever
+ * leaves may be sent back here and refused, so nobody is asked to; and a node without a client stays for as long. Fixed,
+ * because it is the balancer's time and not ours: a longer drain would only hold up every restart. A short drain gives
+ * a quarter of itself.
  */
-export async function drain(
-  connections: Connections,
-  underWay: { readonly operations: number },
-  clock: Clock,
-  deadlineMs: number,
-): Promise<void> {
-  const end = clock.now() + deadlineMs;
-  for (const connection of connections.all()) connection.goaway(Math.floor((Math.random() * deadlineMs) / 2));
-  while (connections.size > 0 && clock.now() < end) await pause(clock);
-  // Requests that are under way at the end get their answers, within the time that a store may take to fail.
-  const answersBy = clock.now() + 5000;
-  while (clock.now() < answersBy && (underWay.operations > 0 || !allIdle(connections))) await pause(clock);
-  for (const connection of connections.all()) connection.close('draining');
-  while (connections.size > 0 && clock.now() < answersBy) await pause(clock);
+const noticeMs = 2500;
+/** What a store that is away takes to fail: requests that wait for it at the end of the time still get their answers. */
+const answersMs = 5000;
+
+export interface DrainParts {
+  readonly connections: Connections;
+  /** Requests at work, whoever asked. */
+  readonly underWay: { readonly operations: number };
+  /** Requests over HTTP that have no answer yet. */
+  readonly unanswered: () => number;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  /** Is there another node to go to? The embedded store ends with its process, and so does all that is on it. */
+  readonly elsewhere: boolean;
 }
 
-function allIdle(connections: Connections): boolean {
-  for (const connection of connections.all()) if (!connection.idle) return false;
+/**
+ * Lets the clients leave: each is told to come back elsewhere, at a moment of its own. Who knows no word for that, or
+ * does not heed it, is closed at a later moment of its own. So they do not arrive elsewhere in one wave. What is under
+ * way is finished; who is still owed something at the end of the time is closed all the same.
+ */
+export async function drain(parts: DrainParts): Promise<void> {
+  const { connections, underWay, unanswered, clock, deadlineMs } = parts;
+  const { noticed, leave, close } = scheduleOf(parts);
+  const began = clock.now();
+  const due: { readonly connection: Kept; readonly closeAt: number }[] = [];
+  const all = [...connections.all()];
+  all.forEach((connection, i) => {
+    // Evenly, where chance alone would make waves; in the order in which they came, so the latest comers stay longest.
+    const place = (i + Math.random()) / all.length;
+    connection.goaway?.(Math.floor(within(leave, place)));
+    due.push({ connection, closeAt: began + within(close, place) });
+  });
+
+  let next = 0;
+  let late: Kept[] = [];
+  const isEmpty = (): boolean => connections.size === 0 && unanswered() === 0 && underWay.operations === 0;
+  for (let now = began; now < began + deadlineMs; now = clock.now()) {
+    if (isEmpty() && now >= began + noticed) break;
+    while (next < due.length && due[next]!.closeAt <= now) late.push(due[next++]!.connection);
+    late = late.filter((connection) => !letGo(connection));
+    await pause(clock);
+  }
+
+  const answersBy = clock.now() + answersMs;
+  while (clock.now() < answersBy && (underWay.operations > 0 || owesAnswers(connections))) await pause(clock);
+  for (const connection of connections.all()) connection.close('draining');
+  // Closing the server cuts what the kernel has not taken yet, so the last answers get a moment.
+  do await pause(clock);
+  while (connections.size > 0 && clock.now() < answersBy);
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Counted from the beginning of the drain: until when it lasts at least, and when clients are to leave and are closed. */
+function scheduleOf({ deadlineMs, elsewhere }: DrainParts): { noticed: number; leave: Span; close: Span } {
+  if (!elsewhere) {
+    // They had nothing but refusals to come back to, and would miss the end of what is at work for them.
+    const end = { from: deadlineMs, to: deadlineMs };
+    return { noticed: 0, leave: { from: deadlineMs * 0.9, to: deadlineMs }, close: end };
+  }
+  const noticed = Math.min(noticeMs, deadlineMs / 4);
+  const middle = (noticed + deadlineMs) / 2;
+  return { noticed, leave: { from: noticed, to: middle }, close: { from: middle, to: deadlineMs } };
+}
+
+function within({ from, to }: Span, place: number): number {
+  return from + (to - from) * place;
+}
+
+/** False: not yet. Of one that has left by itself nothing is pending. */
+function letGo(connection: Kept): boolean {
+  if (connection.pending !== 'nothing') return false;
+  connection.close('draining');
   return true;
+}
+
+function owesAnswers(connections: Connections): boolean {
+  for (const connection of connections.all()) if (connection.pending === 'answers') return true;
+  return false;
 }
 
 function pause(clock: Clock): Promise<void> {

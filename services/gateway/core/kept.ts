@@ -1,14 +1,20 @@
 import type { CloseName } from '../../../shared/protocol/close-codes.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 
+/**
+ * What a client that is closed now does not get any more: answers to its requests; events that it was promised, be it
+ * a replay or a run that it cannot ask for again; or nothing that it would not get elsewhere.
+ */
+export type Pending = 'answers' | 'events' | 'nothing';
+
 /** Whoever is connected, by WebSocket or by SSE, as the timer that looks after all of them and the drain see it. */
 export interface Kept {
-  /** Nothing of it is under way. */
-  readonly idle: boolean;
+  readonly pending: Pending;
   /** Now and then: to show that we are there, and to close who is not. */
   tend(now: number): void;
-  /** The node is draining: it should be elsewhere by then. */
-  goaway(reconnectAfterMs: number): void;
+  /** The node is draining: it should be elsewhere by then. Absent where there is no word for it. */
+  goaway?(reconnectAfterMs: number): void;
+  /** May be called again, and when it is closed already. */
   close(name: CloseName): void;
 }
 

@@ -42,6 +42,8 @@ export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSoc
         const found = await broker.auth.authenticate(token);
         if (!found.ok) return refused(broker, protocol, 'unauthenticated');
         identity = found.value;
+        // Meanwhile the drain has told everybody who was there.
+        if (door.draining()) return full('draining');
       }
       return { accept: true, protocol, open: (link) => open(door, spoken, { protocol, request, link, identity }) };
     },

@@ -38,7 +38,8 @@ async function streamOf(
   if (!caller.ok) return failed(caller);
   const body = bytes.ok ? decodeJson(bytes.value) : bytes;
   if (!body.ok) return failed(body);
-  const stream = new SseStream(door, caller.value.identity, new SseSocket(), format);
+  // There is no way back into it: it is the answer to the request that started the run.
+  const stream = new SseStream(door, caller.value.identity, new SseSocket(), format, false);
   const begun = await new Promise<Result<Begun>>((resolve, reject) => {
     streamed.start(asking(door.broker, stream, reject), request, body.value, resolve);
   });

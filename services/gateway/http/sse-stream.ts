@@ -7,7 +7,7 @@ import type { Broker } from '../core/broker.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Connections } from '../core/connections.ts';
 import { blockedFor } from '../core/kept.ts';
-import type { Kept } from '../core/kept.ts';
+import type { Kept, Pending } from '../core/kept.ts';
 import { perform } from '../core/operations.ts';
 import type { InputOf } from '../core/operations.ts';
 import type { StreamHandler } from '../core/transport.ts';
@@ -25,25 +25,26 @@ const comment = encodeUtf8(':\n\n');
 export class SseStream implements Kept, StreamHandler, Caller {
   readonly identity: Identity | undefined;
   readonly subscriber: Subscriber;
-  readonly idle = true;
   readonly #broker: Broker;
   readonly #connections: Connections;
   readonly #socket: SseSocket;
+  readonly #resumes: boolean;
   #prepared: Prepared | undefined = undefined;
   #open = false;
   #saidAt = 0;
-  #cancelLeaving: () => void = () => {};
 
   constructor(
     door: { broker: Broker; connections: Connections },
     identity: Identity | undefined,
     socket: SseSocket,
     format: Format,
+    resumes = true,
   ) {
     this.identity = identity;
     this.#broker = door.broker;
     this.#connections = door.connections;
     this.#socket = socket;
+    this.#resumes = resumes;
     socket.onClosed = () => this.gone();
     this.subscriber = door.broker.hub.connect(socket, format);
   }
@@ -76,13 +77,18 @@ export class SseStream implements Kept, StreamHandler, Caller {
     return this;
   }
 
+  /** Who is closed between two events comes back by itself, with the id of the last one, if the stream has ids. */
+  get pending(): Pending {
+    if (this.subscriber.closed) return 'nothing';
+    return this.subscriber.cursor || !this.#resumes ? 'events' : 'nothing';
+  }
+
   drained(): void {
     this.#broker.hub.drained(this.subscriber);
   }
 
   gone(): void {
     if (this.subscriber.closed) return;
-    this.#cancelLeaving();
     this.#broker.hub.disconnect(this.subscriber);
     // Subscribes to nothing any more, but gives back what was taken for it.
     this.#prepared?.attach();
@@ -99,11 +105,6 @@ export class SseStream implements Kept, StreamHandler, Caller {
       // Refused where something waits already: then there is no silence to break.
       this.#socket.send(comment);
     }
-  }
-
-  /** SSE has no word for it, and its clients come back by themselves: each is let go at a moment of its own. */
-  goaway(reconnectAfterMs: number): void {
-    this.#cancelLeaving = this.#broker.clock.later(reconnectAfterMs, () => this.close('draining'));
   }
 
   close(name: CloseName): void {

@@ -10,6 +10,10 @@ import { ResponseSink } from './stream.ts';
 export interface HttpContext {
   readonly maxBodyBytes: number;
   readonly onFault: (error: unknown) => void;
+  /** Requests that have no answer yet, nor a stream. */
+  unanswered: number;
+  /** Connections end with the next answer. */
+  ending: boolean;
 }
 
 /**
@@ -21,13 +25,15 @@ export function serve(context: HttpContext, route: HttpRoute) {
   const maxBodyBytes = route.method === 'GET' ? undefined : context.maxBodyBytes;
   return (response: NativeResponse, request: NativeRequest): void => {
     const exchange = new Exchange(request, response, paramNames, maxBodyBytes);
+    context.unanswered += 1;
     const settle = (reply: Reply | StreamReply): void => {
+      context.unanswered -= 1;
       const left = exchange.gone;
       try {
         if ('stream' in reply && (left || exchange.method === 'HEAD')) reply.unused?.();
         if (left) return;
         if ('stream' in reply && exchange.method !== 'HEAD') openStream(exchange, reply, context);
-        else response.cork(() => write(exchange, reply));
+        else response.cork(() => write(exchange, reply, context.ending));
       } catch (error) {
         context.onFault(error);
         if (!left) response.close();
@@ -69,16 +75,17 @@ export function writeHead(response: NativeResponse, reply: Omit<Reply, 'body'>):
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.writeHeader(name, value);
 }
 
-function write(exchange: Exchange, reply: Reply | StreamReply): void {
-  const { response } = exchange;
+function write(exchange: Exchange, reply: Reply | StreamReply, ending: boolean): void {
+  const { response, bodyCut } = exchange;
   writeHead(response, reply);
   exchange.gone = true;
   const body = 'body' in reply ? reply.body : '';
   // A client that is still sending a body which nobody reads must not keep the connection busy with it.
-  if (exchange.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), exchange.bodyCut);
+  const last = bodyCut || ending;
+  if (exchange.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), last);
   // That one may not even name a length; given as undefined, it makes uWebSockets.js throw.
   else if (reply.status === 204) response.endWithoutBody();
-  else response.end(body, exchange.bodyCut);
+  else response.end(body, last);
 }
 
 function openStream(exchange: Exchange, reply: StreamReply, context: HttpContext): void {

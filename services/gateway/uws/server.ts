@@ -10,6 +10,7 @@ import {
 } from './adapter.ts';
 import type { ListenSocket, NativeRequest, NativeResponse, NativeSocket, TemplatedApp } from './adapter.ts';
 import { refuseMethod, serve } from './http.ts';
+import type { HttpContext } from './http.ts';
 import { Losses } from './losses.ts';
 import { upgradeOf } from './upgrade.ts';
 import { callbacks } from './web-socket.ts';
@@ -39,8 +40,10 @@ export interface Server {
   readonly fanout: Fanout;
   /** Gives back the port; rejects where it cannot be had. */
   listen(): Promise<number>;
-  /** New connections go elsewhere, those that are open stay. */
-  stopListening(): void;
+  /** Requests over HTTP that have no answer yet, nor a stream. */
+  unanswered(): number;
+  /** From now on each HTTP connection ends with its next answer, so that nobody keeps it for a request to come. */
+  endConnections(): void;
   /** Cuts every connection, after telling the links and streams. May be called again. */
   close(): void;
 }
@@ -52,14 +55,10 @@ export function createServer(options: ServerOptions): Server {
   const losses = new Losses();
   const onFault = (error: unknown): void => options.onFault(error);
   for (const route of options.webSockets) addWebSocket(app, route, options, losses, onFault);
-  addHttp(app, options, onFault);
+  const http = { maxBodyBytes: options.maxFrameBytes, onFault, unanswered: 0, ending: false };
+  addHttp(app, options, http);
   let listening: ListenSocket | undefined;
   let closed = false;
-
-  const stopListening = (): void => {
-    if (listening) us_listen_socket_close(listening);
-    listening = undefined;
-  };
 
   return {
     fanout: {
@@ -90,11 +89,14 @@ export function createServer(options: ServerOptions): Server {
         else if (port > 0) app.listen(host, port, done);
         else listenOnFreePort(app, host, done);
       }),
-    stopListening,
+    unanswered: () => http.unanswered,
+    endConnections() {
+      http.ending = true;
+    },
     close() {
       if (closed) return;
       closed = true;
-      stopListening();
+      if (listening) us_listen_socket_close(listening);
       app.close();
     },
   };
@@ -123,8 +125,7 @@ function addWebSocket(
   });
 }
 
-function addHttp(app: TemplatedApp, options: ServerOptions, onFault: (error: unknown) => void): void {
-  const context = { maxBodyBytes: options.maxFrameBytes, onFault };
+function addHttp(app: TemplatedApp, options: ServerOptions, context: HttpContext): void {
   const add: Record<Method, (path: string, handler: NativeHandler) => void> = {
     GET: (path, handler) => app.get(path, handler),
     POST: (path, handler) => app.post(path, handler),

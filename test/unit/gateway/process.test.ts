@@ -14,7 +14,7 @@ describe.each<ServiceMain>(['gateway', 'standalone'])('the process of the %s', (
     for (const client of clients) {
       const goaway = await client.waitFor((frame) => frame.type === 'goaway', 'goaway');
       expect(goaway).toEqual({ type: 'goaway', reason: 'draining', reconnectAfterMs: expect.any(Number) });
-      expect(goaway['reconnectAfterMs']).toBeLessThanOrEqual(1000);
+      expect(goaway['reconnectAfterMs']).toBeLessThanOrEqual(2000);
     }
     // Still here, and still served.
     const refused = await join(gateway.port).catch((error: unknown) => error);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { freePort, join, Recorder, serve, until } from './harness.ts';
+import type { Reply } from '../../../services/gateway/core/transport.ts';
+import { dial, freePort, join, Recorder, serve, until } from './harness.ts';
 
 test('a taken port is refused with a message that names it', async () => {
   const { port } = await serve();
@@ -25,16 +26,34 @@ test.each(['named', 'found free'])('servers that share a port both get connectio
   expect(second.links.length).toBeGreaterThan(0);
 });
 
-test('after it stopped listening open connections live on and new ones fail', async () => {
-  const recorder = new Recorder();
-  recorder.onMessage = (link, message, binary) => link.send(message, binary);
-  const server = await serve({ webSockets: [recorder] });
-  const client = await join(server.port);
-  server.stopListening();
-  server.stopListening();
-  await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow('fetch failed');
-  client.socket.send('still here');
-  await until(() => client.received.length === 1);
+test('it counts what has no answer, and lets HTTP connections end with theirs when it is told to', async () => {
+  let answer: (reply: Reply) => void = () => {};
+  const late = new Promise<Reply>((resolve) => (answer = resolve));
+  const server = await serve({
+    http: [
+      { method: 'GET', path: '/late', handle: () => late },
+      { method: 'GET', path: '/now', handle: () => ({ status: 200, body: 'now' }) },
+    ],
+  });
+  const ask = async (method: string, path: string): Promise<{ text: () => string; ended: () => boolean }> => {
+    const { socket, text } = await dial(server.port);
+    let ended = false;
+    socket.on('end', () => (ended = true));
+    socket.write(`${method} ${path} HTTP/1.1\r\nhost: test\r\n\r\n`);
+    return { text, ended: () => ended };
+  };
+  const kept = await ask('GET', '/now');
+  await until(() => kept.text().endsWith('now'));
+  expect(kept.text()).not.toMatch(/^connection: close/im);
+  const waiting = await ask('GET', '/late');
+  await until(() => server.unanswered() === 1);
+  server.endConnections();
+  const [got, headed] = [await ask('GET', '/now'), await ask('HEAD', '/now')];
+  await until(() => got.ended() && headed.text().endsWith('\r\n\r\n'));
+  answer({ status: 200, body: 'late' });
+  await until(() => waiting.text().endsWith('late') && waiting.ended());
+  for (const { text } of [got, headed, waiting]) expect(text()).toMatch(/^connection: close\r$/im);
+  expect([server.unanswered(), kept.ended()]).toEqual([0, false]);
 });
 
 test('a close cuts every connection, tells each once, and may be repeated', async () => {

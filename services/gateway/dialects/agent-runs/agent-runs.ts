@@ -68,9 +68,6 @@ class AgentRunsConversation implements Conversation {
     this.#refuse(fail(code), value.ok ? meantBy(value.value) : undefined);
   }
 
-  /** There is no word for it: the connection ends, and its close code says why. */
-  goaway(): void {}
-
   #act(frame: Frame): void {
     const invocation = frame.type === 'run' ? undefined : frame.invocationId;
     if (frame.sessionId !== undefined && frame.sessionId !== this.#session) {

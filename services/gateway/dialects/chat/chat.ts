@@ -79,9 +79,6 @@ class ChatConversation implements Conversation {
     this.#refuse(fail(code));
   }
 
-  /** There is no word for it: the connection ends, and its close code says why. */
-  goaway(): void {}
-
   closed(): void {
     this.#runs.stop();
   }

@@ -51,9 +51,6 @@ class CheckpointsConversation implements Conversation {
     this.#client.answer(errorFrame(message.ok ? idOf(message.value) : null, fail(code)));
   }
 
-  /** There is no word for it: the connection ends, and its close code says why. */
-  goaway(): void {}
-
   #carryOut(id: RequestId | null, call: Call): void {
     const release = this.#client.hold();
     const done: Done = (result) => {

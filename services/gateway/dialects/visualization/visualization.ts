@@ -54,9 +54,6 @@ class Viewing implements Conversation {
     this.#refuse(fail(code));
   }
 
-  /** There is no word for it: the connection ends, and its close code says why. */
-  goaway(): void {}
-
   heartbeat(): void {
     this.#client.send(heartbeatFrame);
   }
