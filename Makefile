@@ -16,7 +16,7 @@ help:
 start: build
 	@npm start --silent
 
-test: install redis
+test: build redis
 	@npm test --silent
 
 check: install
