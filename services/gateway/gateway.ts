@@ -15,6 +15,7 @@ import type { Engine } from '../../shared/engine/engine.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import { GatewayMetrics } from '../../shared/observe/metrics.ts';
 import type { Log } from '../../shared/observe/log.ts';
+import { StoreWatch } from '../../shared/observe/store-watch.ts';
 import { Answers } from './core/answers.ts';
 import type { Broker } from './core/broker.ts';
 import { Connections } from './core/connections.ts';
@@ -64,6 +65,7 @@ export class Gateway implements Service {
   readonly #broker: Broker;
   readonly #connections: Connections;
   readonly #server: Server;
+  readonly #storeWatch: StoreWatch;
   #draining = false;
   /** Where it listens, once it does. */
   port = 0;
@@ -72,7 +74,7 @@ export class Gateway implements Service {
     const { config, engine, log, version, clock = realClock } = parts;
     const node = shortId();
     const startedAt = clock.now();
-    const metrics = new GatewayMetrics(() => engine.ready());
+    const metrics = new GatewayMetrics(version, () => engine.ready());
     const { stats } = metrics;
     const hub = new Hub({
       log: engine.log,
@@ -84,6 +86,7 @@ export class Gateway implements Service {
       highWater: maxBackpressure / 2,
       stats,
     });
+    this.#storeWatch = new StoreWatch(metrics, clock, () => engine.queue('runs').counts());
     const nodes = new Nodes(engine.leases, clock, () => {
       const { connections, subscriptions, eventsPublished, eventsDelivered } = stats;
       return { node, startedAt, connections, subscriptions, eventsPublished, eventsDelivered };
@@ -132,18 +135,20 @@ export class Gateway implements Service {
     hub.start();
     this.#connections.start();
     await nodes.start();
+    this.#storeWatch.start();
     log.info('listening', { port: this.port });
   }
 
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    this.#broker.metrics.draining = true;
     this.#broker.log.info('draining', { connections: this.#connections.size });
     const { clock, underWay, config } = this.#broker;
     this.#server.endConnections();
     await drain({
       connections: this.#connections,
       underWay,
-      unanswered: this.#server.unanswered,
+      unanswered: () => this.#server.unanswered(),
       clock,
       deadlineMs,
       elsewhere: config.redisUrl !== undefined,
@@ -153,6 +158,7 @@ export class Gateway implements Service {
   async stop(): Promise<void> {
     this.#server.close();
     this.#connections.stop();
+    this.#storeWatch.stop();
     this.#broker.hub.stop();
     this.#broker.metrics.stop();
     await this.#broker.nodes.stop();

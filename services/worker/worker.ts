@@ -68,7 +68,7 @@ export class Worker implements Service {
       clock,
       log: this.#log,
       ...(blame ? { blame } : {}),
-      metrics: countRuns(new WorkerMetrics(page, () => this.#runner)),
+      metrics: countRuns(new WorkerMetrics(page, config.workerConcurrency, () => this.#runner)),
       options: { maxFrameBytes: config.maxFrameBytes },
     });
     this.#sweeper = new Sweeper({
@@ -108,6 +108,7 @@ export class Worker implements Service {
   /** Takes no more; those at work may end until the deadline. What is left then, or only waits, is handed back. */
   async drain(deadlineMs: number): Promise<void> {
     this.#state = 'draining';
+    this.#parts.page.draining = true;
     const { running, parked } = this.#runner;
     this.#log.info('draining', { running, parked });
     const until = this.#clock.now() + deadlineMs;

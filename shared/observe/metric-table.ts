@@ -17,6 +17,16 @@ export const metricTable = {
     help: 'Connections that were opened, by dialect.',
     labels: ['dialect'],
   },
+  connectionsClosed: {
+    name: 'agentwire_connections_closed_total',
+    help: 'Connections that this node ended, by reason.',
+    labels: ['reason'],
+  },
+  connectionsRefused: {
+    name: 'agentwire_connections_refused_total',
+    help: 'Connections that were not let in, by reason: full or draining.',
+    labels: ['reason'],
+  },
   subscriptions: { name: 'agentwire_subscriptions', help: 'Subscriptions of all open connections.' },
   behindConnections: {
     name: 'agentwire_behind_connections',
@@ -37,6 +47,14 @@ export const metricTable = {
     name: 'agentwire_events_delivered_total',
     help: 'Events handed to connections; one event to ten of them counts ten.',
   },
+  bytesReceived: {
+    name: 'agentwire_received_bytes_total',
+    help: 'Bytes of the frames that clients sent over WebSockets.',
+  },
+  bytesDelivered: {
+    name: 'agentwire_delivered_bytes_total',
+    help: 'Bytes of the events handed to connections, before compression.',
+  },
   eventsDropped: {
     name: 'agentwire_events_dropped_total',
     help: 'Events that a slow connection never got, and was told so.',
@@ -55,6 +73,28 @@ export const metricTable = {
     help: 'Whether the store can be expected to answer: 1 or 0.',
     together: 'min',
   },
+  storeRoundTrip: {
+    name: 'agentwire_store_round_trip_seconds',
+    help: 'How long the store took to answer a small question, asked every few seconds.',
+  },
+  draining: {
+    name: 'agentwire_draining',
+    help: 'Whether the process takes no new work because it is about to end: 1 or 0.',
+    together: 'max',
+  },
+  buildInfo: {
+    name: 'agentwire_build_info',
+    help: 'Always 1: the label says which version runs.',
+    labels: ['version'],
+    together: 'max',
+  },
+
+  queueRuns: {
+    name: 'agentwire_queue_runs',
+    help: 'Runs on the queue of the whole cluster, by state: waiting, delayed or running. Every gateway shows the same.',
+    labels: ['state'],
+    together: 'max',
+  },
 
   runsStarted: {
     name: 'agentwire_runs_started_total',
@@ -67,6 +107,7 @@ export const metricTable = {
     labels: ['agent', 'outcome'],
   },
   runsRunning: { name: 'agentwire_runs_running', help: 'Runs that are worked on now.' },
+  runSlots: { name: 'agentwire_run_slots', help: 'Runs that can be worked on at once, parked ones apart.' },
   runsParked: {
     name: 'agentwire_runs_parked',
     help: 'Runs that a worker holds without a slot, because they wait for somebody.',

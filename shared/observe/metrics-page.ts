@@ -1,8 +1,8 @@
-import { Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 import type { MetricsSnapshot } from './merge-metrics.ts';
 import { metricTable } from './metric-table.ts';
 import { addProcessMetrics } from './process-metrics.ts';
-import { gaugeAtScrape } from './scrape.ts';
+import { gaugeAtScrape, labelled } from './scrape.ts';
 
 /**
  * What a process shows on /metrics: figures of itself, and those of each service in it. Each has a registry of its own,
@@ -10,10 +10,16 @@ import { gaugeAtScrape } from './scrape.ts';
  */
 export class MetricsPage {
   readonly registry = new Registry();
+  /** Set by whoever drains. */
+  draining = false;
   readonly #stopProcess: () => void;
 
-  constructor(engineReady: () => boolean) {
+  constructor(version: string, engineReady: () => boolean) {
+    const registers = [this.registry];
+    const { buildInfo } = metricTable;
+    new Gauge({ ...labelled(buildInfo), aggregator: buildInfo.together, registers }).set({ version }, 1);
     gaugeAtScrape(this.registry, metricTable.engineReady, () => (engineReady() ? 1 : 0));
+    gaugeAtScrape(this.registry, metricTable.draining, () => (this.draining ? 1 : 0));
     this.#stopProcess = addProcessMetrics(this.registry);
   }
 

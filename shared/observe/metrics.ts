@@ -10,6 +10,8 @@ export interface GatewayStats {
   behindConnections: number;
   eventsPublished: number;
   eventsDelivered: number;
+  bytesReceived: number;
+  bytesDelivered: number;
   eventsDropped: number;
   replayedEvents: number;
   repairs: number;
@@ -23,6 +25,8 @@ export function newGatewayStats(): GatewayStats {
     behindConnections: 0,
     eventsPublished: 0,
     eventsDelivered: 0,
+    bytesReceived: 0,
+    bytesDelivered: 0,
     eventsDropped: 0,
     replayedEvents: 0,
     repairs: 0,
@@ -45,24 +49,27 @@ const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export class GatewayMetrics extends MetricsPage {
   readonly stats = newGatewayStats();
   readonly #opened: Counter;
+  readonly #closed: Counter;
+  readonly #refused: Counter;
   readonly #took: Histogram<'type'>;
   readonly #types = new Map<string, RequestType>();
 
-  constructor(engineReady: () => boolean) {
-    super(engineReady);
+  constructor(version: string, engineReady: () => boolean) {
+    super(version, engineReady);
     const { registry, stats } = this;
+    const registers = [registry];
     gaugeAtScrape(registry, metricTable.connections, () => stats.connections);
-    this.#opened = new Counter({ ...labelled(metricTable.connectionsTotal), registers: [registry] });
+    this.#opened = new Counter({ ...labelled(metricTable.connectionsTotal), registers });
+    this.#closed = new Counter({ ...labelled(metricTable.connectionsClosed), registers });
+    this.#refused = new Counter({ ...labelled(metricTable.connectionsRefused), registers });
     gaugeAtScrape(registry, metricTable.subscriptions, () => stats.subscriptions);
     gaugeAtScrape(registry, metricTable.behindConnections, () => stats.behindConnections);
     this.#addRequests();
-    this.#took = new Histogram({
-      ...labelled(metricTable.requestDuration),
-      buckets: durationBuckets,
-      registers: [registry],
-    });
+    this.#took = new Histogram({ ...labelled(metricTable.requestDuration), buckets: durationBuckets, registers });
     countAtScrape(registry, metricTable.eventsPublished, () => stats.eventsPublished);
     countAtScrape(registry, metricTable.eventsDelivered, () => stats.eventsDelivered);
+    countAtScrape(registry, metricTable.bytesReceived, () => stats.bytesReceived);
+    countAtScrape(registry, metricTable.bytesDelivered, () => stats.bytesDelivered);
     countAtScrape(registry, metricTable.eventsDropped, () => stats.eventsDropped);
     countAtScrape(registry, metricTable.replayedEvents, () => stats.replayedEvents);
     countAtScrape(registry, metricTable.repairs, () => stats.repairs);
@@ -71,6 +78,15 @@ export class GatewayMetrics extends MetricsPage {
 
   opened(dialect: string): void {
     this.#opened.inc({ dialect });
+  }
+
+  /** By this node: a client that leaves is not counted. */
+  closed(reason: string): void {
+    this.#closed.inc({ reason });
+  }
+
+  refused(reason: 'full' | 'draining'): void {
+    this.#refused.inc({ reason });
   }
 
   /** `type` must be one of our own names for requests, never what a client wrote; `code` is `ok` or an error code. */

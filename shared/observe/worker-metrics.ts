@@ -25,11 +25,12 @@ export class WorkerMetrics {
   readonly #wait: Histogram;
   #takeovers = 0;
 
-  constructor({ registry }: MetricsPage, inHand: () => RunsInHand) {
+  constructor({ registry }: MetricsPage, slots: number, inHand: () => RunsInHand) {
     const registers = [registry];
     this.#started = new Counter({ ...labelled(metricTable.runsStarted), registers });
     this.#ended = new Counter({ ...labelled(metricTable.runsEnded), registers });
     gaugeAtScrape(registry, metricTable.runsRunning, () => inHand().running - inHand().parked);
+    gaugeAtScrape(registry, metricTable.runSlots, () => slots);
     gaugeAtScrape(registry, metricTable.runsParked, () => inHand().parked);
     this.#duration = new Histogram({ ...labelled(metricTable.runDuration), buckets: durationBuckets, registers });
     this.#wait = new Histogram({ ...labelled(metricTable.runWait), buckets: waitBuckets, registers });

@@ -77,6 +77,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
 
   message(bytes: Uint8Array, binary: boolean): void {
     this.#heardAt = this.#broker.clock.now();
+    this.#broker.metrics.stats.bytesReceived += bytes.length;
     if (this.closing) return;
     if (bytes.length > this.#broker.config.maxFrameBytes) {
       this.close('frame_too_large');
@@ -247,6 +248,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     if (this.closing) return;
     this.writeAnswers();
     this.closing = true;
+    this.#broker.metrics.closed(name);
     this.link.close(closeCodes[name].code, closeCodes[name].says);
   }
 

@@ -31,8 +31,8 @@ export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSoc
     path,
     compression: spoken.compression ?? (broker.config.compression === 'on' ? 'when-offered' : 'off'),
     async upgrade(request) {
-      if (door.draining()) return full('draining');
-      if (door.connections.size >= broker.config.maxConnections) return full('too many connections');
+      if (door.draining()) return turnedAway(broker, 'draining');
+      if (door.connections.size >= broker.config.maxConnections) return turnedAway(broker, 'full');
       const protocol = spoken.choose(offeredBy(request));
       // Refusals that a browser should be able to tell apart have to come as close codes, after the upgrade.
       if (!originWelcome(broker.config, request)) return refused(broker, protocol, 'origin_refused');
@@ -43,7 +43,7 @@ export function webSocketRoute(door: Door, path: string, spoken: Spoken): WebSoc
         if (!found.ok) return refused(broker, protocol, 'unauthenticated');
         identity = found.value;
         // Meanwhile the drain has told everybody who was there.
-        if (door.draining()) return full('draining');
+        if (door.draining()) return turnedAway(broker, 'draining');
       }
       return { accept: true, protocol, open: (link) => open(door, spoken, { protocol, request, link, identity }) };
     },
@@ -70,7 +70,8 @@ function open(door: Door, spoken: Spoken, { protocol, request, link, identity }:
   return connection;
 }
 
-function full(reason: string): UpgradeDecision {
+function turnedAway(broker: Broker, reason: 'full' | 'draining'): UpgradeDecision {
+  broker.metrics.refused(reason);
   return { accept: false, reply: { status: 503, headers: { 'retry-after': '1' }, body: reason } };
 }
 

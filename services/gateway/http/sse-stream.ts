@@ -108,6 +108,8 @@ export class SseStream implements Kept, StreamHandler, Caller {
   }
 
   close(name: CloseName): void {
+    if (this.subscriber.closed) return;
+    this.#broker.metrics.closed(name);
     this.#socket.close(closeCodes[name].code, closeCodes[name].says);
   }
 

@@ -73,8 +73,15 @@ export function replyWith(stream: SseStream, greet: (subscriptions: readonly Sub
 
 /** Who it is, while there is room for one more. */
 export async function enter(door: Door, request: Request): Promise<Result<Caller>> {
-  if (door.draining()) return fail('busy', 'this node is shutting down; come back elsewhere');
-  if (door.connections.size >= door.broker.config.maxConnections) return fail('busy', 'too many connections');
+  const { config, metrics } = door.broker;
+  if (door.draining()) {
+    metrics.refused('draining');
+    return fail('busy', 'this node is shutting down; come back elsewhere');
+  }
+  if (door.connections.size >= config.maxConnections) {
+    metrics.refused('full');
+    return fail('busy', 'too many connections');
+  }
   return callerOf(door.broker, request);
 }
 

@@ -35,6 +35,7 @@ export class FastLane {
         if (!frame) continue;
         this.#fanout.publish(subscription.native(format), frame, format.binary);
         this.#stats.eventsDelivered += riders;
+        this.#stats.bytesDelivered += riders * frame.length;
       }
       if (subscription.direct) this.#sendEach(entry, subscription.direct);
     }
@@ -54,6 +55,7 @@ export class FastLane {
     if (!frame) return true;
     if (!subscriber.socket.send(frame, subscriber.format.binary)) return false;
     this.#stats.eventsDelivered += 1;
+    this.#stats.bytesDelivered += frame.length;
     return true;
   }
 

@@ -31,6 +31,7 @@ export interface HubStats {
   subscriptions: number;
   behindConnections: number;
   eventsDelivered: number;
+  bytesDelivered: number;
   eventsDropped: number;
   replayedEvents: number;
   repairs: number;

@@ -6,7 +6,7 @@ import { GatewayMetrics } from '../../../shared/observe/metrics.ts';
 const made: GatewayMetrics[] = [];
 
 function metricsOf(ready = true): GatewayMetrics {
-  const metrics = new GatewayMetrics(() => ready);
+  const metrics = new GatewayMetrics('1.2.3', () => ready);
   made.push(metrics);
   return metrics;
 }

@@ -1,12 +1,16 @@
 import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../../../shared/base/clock.ts';
+import { fail, ok } from '../../../shared/base/errors.ts';
+import type { Result } from '../../../shared/base/errors.ts';
 import { metricTable } from '../../../shared/observe/metric-table.ts';
 import { GatewayMetrics } from '../../../shared/observe/metrics.ts';
+import { StoreWatch } from '../../../shared/observe/store-watch.ts';
 import { WorkerMetrics } from '../../../shared/observe/worker-metrics.ts';
 
 const made: GatewayMetrics[] = [];
 
 function metricsOf(ready = true): GatewayMetrics {
-  const metrics = new GatewayMetrics(() => ready);
+  const metrics = new GatewayMetrics('1.2.3', () => ready);
   made.push(metrics);
   return metrics;
 }
@@ -14,7 +18,8 @@ function metricsOf(ready = true): GatewayMetrics {
 /** All that there is: of a gateway with a worker beside it. */
 function allMetrics(): GatewayMetrics {
   const metrics = metricsOf();
-  void new WorkerMetrics(metrics, () => ({ running: 0, parked: 0 }));
+  void new WorkerMetrics(metrics, 1, () => ({ running: 0, parked: 0 }));
+  void new StoreWatch(metrics, new ManualClock(), () => Promise.resolve(fail('unavailable')));
   return metrics;
 }
 
@@ -68,7 +73,7 @@ test('connections are counted by dialect, and readiness is asked at the scrape',
 test('attempts at runs are counted by agent and by how they ended', async () => {
   const page = metricsOf();
   const inHand = { running: 0, parked: 0 };
-  const metrics = new WorkerMetrics(page, () => inHand);
+  const metrics = new WorkerMetrics(page, 7, () => inHand);
   metrics.started('echo', false);
   metrics.started('echo', true);
   metrics.waited(3);
@@ -83,6 +88,58 @@ test('attempts at runs are counted by agent and by how they ended', async () => 
   expect(text).toContain('agentwire_run_wait_seconds_bucket{le="0.005"} 1\n');
   expect(text).toMatch(/^agentwire_runs_running 2$/m);
   expect(text).toMatch(/^agentwire_runs_parked 1$/m);
+  expect(text).toMatch(/^agentwire_run_slots 7$/m);
+});
+
+test('what this node ended and turned away is counted by reason', async () => {
+  const metrics = metricsOf();
+  metrics.closed('draining');
+  metrics.closed('draining');
+  metrics.closed('flooding');
+  metrics.refused('full');
+  const text = await metrics.render();
+  expect(text).toContain('agentwire_connections_closed_total{reason="draining"} 2\n');
+  expect(text).toContain('agentwire_connections_closed_total{reason="flooding"} 1\n');
+  expect(text).toContain('agentwire_connections_refused_total{reason="full"} 1\n');
+});
+
+test('the version and the drain are told', async () => {
+  const metrics = metricsOf();
+  expect(await metrics.render()).toContain('agentwire_build_info{version="1.2.3"} 1\n');
+  expect(await metrics.render()).toMatch(/^agentwire_draining 0$/m);
+  metrics.draining = true;
+  expect(await metrics.render()).toMatch(/^agentwire_draining 1$/m);
+});
+
+test('the queue is looked at in the background, and left out while it cannot be', async () => {
+  type Counts = Result<{ waiting: number; delayed: number; running: number }>;
+  const asked: ((counts: Counts) => void)[] = [];
+  const clock = new ManualClock();
+  const metrics = metricsOf();
+  const watch = new StoreWatch(metrics, clock, () => new Promise((resolve) => asked.push(resolve)));
+  const answer = async (counts: Counts): Promise<string> => {
+    asked.at(-1)!(counts);
+    await Promise.resolve();
+    return metrics.render();
+  };
+  watch.start();
+  // A store that does not answer holds up no scrape.
+  expect(await metrics.render()).not.toContain('agentwire_queue_runs{');
+  const text = await answer(ok({ waiting: 3, delayed: 1, running: 2 }));
+  expect(text).toContain('agentwire_queue_runs{state="waiting"} 3\n');
+  expect(text).toContain('agentwire_queue_runs{state="running"} 2\n');
+  expect(text).toMatch(/^agentwire_store_round_trip_seconds_count 1$/m);
+  clock.advance(5000);
+  expect(asked).toHaveLength(2);
+  const away = await answer(fail('unavailable'));
+  expect(away).not.toContain('agentwire_queue_runs{');
+  expect(away).toMatch(/^agentwire_store_round_trip_seconds_count 1$/m);
+  clock.advance(5000);
+  watch.stop();
+  expect(await answer(ok({ waiting: 0, delayed: 0, running: 0 }))).toContain(
+    'agentwire_queue_runs{state="waiting"} 0\n',
+  );
+  expect(clock.pending).toBe(0);
 });
 
 test('the process shows sensible figures of itself', async () => {
@@ -109,7 +166,7 @@ test("the text keeps the rules of promtool's lint", async () => {
     expect(name).toMatch(/^agentwire_[a-z0-9_]+$/);
     expect(text).toMatch(new RegExp(`^# HELP ${name} \\S.+$`, 'm'));
     expect(name.endsWith('_total')).toBe(kind === 'counter');
-    expect(name).not.toMatch(/_(count|sum|bucket|info|gauge|counter|histogram|summary)$/);
+    expect(name).not.toMatch(/_(count|sum|bucket|gauge|counter|histogram|summary)$/);
     expect(name).not.toMatch(/(^|_)(ms|us|ns|s|sec|millis|milliseconds|minutes|hours|days|kb|mb|kilobytes)(_|$)/);
   }
 });
