@@ -42,6 +42,8 @@ export interface Append {
   fence?: number;
   /** The last event of this topic: whatever is appended after it is refused with `conflict`. */
   seal?: boolean;
+  /** While it is the topic's last event, age does not take it: it is kept, and `active` names it, as long as the numbering. */
+  retain?: boolean;
 }
 
 export interface Appended {

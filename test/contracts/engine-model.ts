@@ -40,6 +40,7 @@ const someAppend = fc.record(
     topic: fc.constantFrom('x', 'y'),
     messageId: fc.constantFrom('m1', 'm2', 'm3', 'm4'),
     ephemeral: fc.boolean(),
+    retain: fc.boolean(),
     fence: fc.integer({ min: 0, max: 4 }),
   },
   { requiredKeys: ['topic'] },

@@ -15,15 +15,16 @@ export interface Retention {
 }
 
 /**
- * The topics in this process. A topic is in one of two lists, each in order of its last event: `#kept` while it has
- * events, `#numbered` when only its numbering is left. So what is active, too old or to be forgotten is found at an
- * end of a list, and a sweep never looks at the rest.
+ * The topics in this process. A topic is in one of three lists, each in order of its last event: `#kept` while it has
+ * events that are young enough, then `#retained` if the last one stays, `#numbered` if only the numbering is left. So
+ * what is active, too old or to be forgotten is found at an end of a list, and a sweep never looks at the rest.
  */
 export class MemoryLog implements TopicLog {
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #topics = new Map<string, Topic>();
   readonly #kept = new Recency<Topic>();
+  readonly #retained = new Recency<Topic>();
   readonly #numbered = new Recency<Topic>();
   readonly #duplicates = new Duplicates();
   readonly #live = new Live();
@@ -92,7 +93,8 @@ export class MemoryLog implements TopicLog {
 
   active(since: number): Promise<Result<string[]>> {
     const names: string[] = [];
-    for (let topic = this.#kept.newest; topic && topic.ts >= since; topic = topic.older) names.push(topic.name);
+    for (const list of [this.#kept, this.#retained])
+      for (let topic = list.newest; topic && topic.ts >= since; topic = topic.older) names.push(topic.name);
     return Promise.resolve(ok(names));
   }
 
@@ -132,18 +134,23 @@ export class MemoryLog implements TopicLog {
     for (let topic = this.#kept.oldest; topic && topic.ts <= tooOld && left > 0; topic = this.#kept.oldest, left--) {
       topic.expire(tooOld);
       this.#kept.remove(topic);
-      this.#numbered.add(topic);
-      topic.resting = true;
+      topic.resting = topic.retained ? this.#retained : this.#numbered;
+      topic.resting.add(topic);
     }
-    const forgotten = now - this.#retention.metaTtlMs;
-    for (let topic = this.#numbered.oldest; topic && topic.ts <= forgotten && left > 0; left--) {
+    for (const list of [this.#retained, this.#numbered]) left = this.#forget(list, now, left);
+    return left === 0;
+  }
+
+  #forget(list: Recency<Topic>, now: number, atMost: number): number {
+    let left = atMost;
+    const tooOld = now - this.#retention.metaTtlMs;
+    for (let topic = list.oldest; topic && topic.ts <= tooOld && left > 0; topic = list.oldest, left--) {
       // A topic that is forgotten takes its message ids along, and those are promised for longer.
       if (this.#duplicates.knows(topic)) break;
-      this.#numbered.remove(topic);
+      list.remove(topic);
       this.#topics.delete(topic.name);
-      topic = this.#numbered.oldest;
     }
-    return left === 0;
+    return left;
   }
 
   #keep(topic: Topic, event: Append, now: number): Appended {
@@ -154,6 +161,7 @@ export class MemoryLog implements TopicLog {
     this.#refresh(topic);
     if (event.fence !== undefined) topic.fence = event.fence;
     if (event.seal) topic.sealed = true;
+    topic.retained = event.retain === true;
     if (event.messageId !== undefined) this.#duplicates.remember(topic, event.messageId);
     this.#live.kept(topic, event.body, previousTs);
     return { seq: topic.seq, epoch: topic.epoch, ts: now, duplicate: false };
@@ -161,8 +169,8 @@ export class MemoryLog implements TopicLog {
 
   #refresh(topic: Topic): void {
     if (!topic.resting) return this.#kept.touch(topic);
-    topic.resting = false;
-    this.#numbered.remove(topic);
+    topic.resting.remove(topic);
+    topic.resting = undefined;
     this.#kept.add(topic);
   }
 

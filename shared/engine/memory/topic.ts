@@ -1,6 +1,6 @@
 import { shortId } from '../../base/ids.ts';
 import type { LiveBatch, LogEvent, TopicHead } from '../engine.ts';
-import type { Linked } from './recency.ts';
+import type { Linked, Recency } from './recency.ts';
 
 const smallest = 4;
 
@@ -17,10 +17,12 @@ export class Topic implements Linked<Topic> {
   first = 1;
   fence = -Infinity;
   sealed = false;
+  /** The last event stays, whatever its age. */
+  retained = false;
   /** The batch of this turn that the next event may still join. */
   open: LiveBatch | undefined = undefined;
-  /** Nothing is kept any more: only the numbering is left. */
-  resting = false;
+  /** Where it stands since its events became too old: only the numbering is left, or the retained event with it. */
+  resting: Recency<Topic> | undefined = undefined;
   older: Topic | undefined = undefined;
   newer: Topic | undefined = undefined;
   #bodies: string[] = [];
@@ -48,7 +50,7 @@ export class Topic implements Linked<Topic> {
   /** Lets go of the events that are as old as `time` or older. */
   expire(time: number): void {
     if (this.kept === 0) return;
-    if (this.ts <= time) this.#empty();
+    if (this.ts <= time) this.#outlive();
     else if (this.#timeOf(this.first) <= time) this.#dropTo(this.#firstAfter(time));
   }
 
@@ -100,6 +102,16 @@ export class Topic implements Linked<Topic> {
     const mask = this.#bodies.length - 1;
     // A slot that still named its body would hold it for as long as the topic is quiet.
     for (; this.first < first; this.first++) this.#bodies[this.first & mask] = '';
+  }
+
+  #outlive(): void {
+    if (!this.retained) return this.#empty();
+    if (this.kept === 1) return;
+    const body = this.#bodies[this.seq & (this.#bodies.length - 1)] as string;
+    this.#empty();
+    this.#grow(this.ts);
+    this.first = this.seq;
+    this.#bodies[this.seq & (smallest - 1)] = body;
   }
 
   #empty(): void {

@@ -127,8 +127,8 @@ export function appendHeader(settings: AppendSettings): string[] {
   return [newEpoch(), String(settings.historyTtlMs), String(settings.metaTtlMs), String(settings.historySize)];
 }
 
-function isPlain({ messageId, ephemeral, keep, fence, seal }: Append): boolean {
-  return messageId === undefined && !ephemeral && keep === undefined && fence === undefined && !seal;
+function isPlain({ messageId, ephemeral, keep, fence, seal, retain }: Append): boolean {
+  return messageId === undefined && !ephemeral && keep === undefined && fence === undefined && !seal && !retain;
 }
 
 function remembered(event: Append): boolean {
@@ -141,7 +141,8 @@ function flagsOf({ event }: WaitingAppend): string {
     (event.fence === undefined ? '' : 'f') +
     (event.keep === undefined ? '' : 'k') +
     (event.ephemeral ? 'e' : '') +
-    (event.seal ? 's' : '')
+    (event.seal ? 's' : '') +
+    (event.retain ? 'r' : '')
   );
 }
 

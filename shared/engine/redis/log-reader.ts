@@ -67,10 +67,15 @@ export class LogReader {
   }
 
   async active(since: number): Promise<Result<string[]>> {
-    const lowest = since > 0 ? String(since - indexLagMs) : '-inf';
+    const lowest = Math.max(0, since - indexLagMs);
     const answer = await this.#store.everywhere(async (redis, partitions) => {
       const pipeline = redis.pipeline();
-      for (const partition of partitions) pipeline.zrangebyscore(this.#keys.index(partition), lowest, '+inf');
+      for (const partition of partitions) {
+        const index = this.#keys.index(partition);
+        pipeline.zrangebyscore(index, lowest, '+inf');
+        // Those with a retained event: see `write` in the append prelude.
+        pipeline.zrangebyscore(index, '-inf', -lowest);
+      }
       const topics: string[] = [];
       for (const [error, members] of (await pipeline.exec()) ?? []) {
         if (error) throw error;

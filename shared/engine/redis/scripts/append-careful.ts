@@ -1,6 +1,6 @@
 /**
  * Lua of append-prelude.ts for the events that ask for more than to be appended: those with a message id, a fence, a
- * count of their own to keep, ephemeral ones and last ones. Each is looked at and answered for itself.
+ * count of their own to keep, ephemeral, last and retained ones. Each is looked at and answered for itself.
  */
 export const appendCareful = `-- Message ids are remembered in two buckets of two minutes that take turns, each gone when its turn comes again. The
 -- meta's last word says which of them hold anything: '<turn>' the bucket of that turn, '<turn>+' the one before it too.
@@ -25,22 +25,23 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
     newerKey, olderKey = buckets[turn % 2 + 1], buckets[(turn + 1) % 2 + 1]
     inUse, wasInUse = bucketsInUse(d, newerKey, olderKey)
     -- One event that nothing can refuse: to look and to remember is one command then, which saves a tenth.
-    lone = inUse and n == 1 and ARGV[flagAt + 1] == 'm' and z == '-' and not dry
+    local flags = ARGV[flagAt + 1]
+    lone = inUse and n == 1 and (flags == 'm' or flags == 'mr') and z == '-' and not dry
     if inUse and not lone then newer = call('HMGET', newerKey, unpack(ARGV, idAt + 1, idAt + ids)) end
     if wasInUse then older = call('HMGET', olderKey, unpack(ARGV, idAt + 1, idAt + ids)) end
   end
   local ts, seq, before, kept, asked, inBlock = nowText, q, t or '0', 0, 0, false
   local known, remember, lines = {}, {}, {}
-  local fenced, sealed = tonumber(f), z ~= '-'
+  local fenced, sealed, retained = tonumber(f), z ~= '-', nil
   if t and t > ts then ts = t end
   for i = 1, n do
     local flags, body = ARGV[flagAt + i], ARGV[bodyAt + i]
-    local id, fence, keep, ephemeral, seal
+    local id, fence, keep, ephemeral, seal, retain
     if find(flags, 'm', 1, true) then asked, id = asked + 1, ARGV[idAt + asked + 1] end
     if flags ~= 'm' then
       if find(flags, 'f', 1, true) then fence, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
       if find(flags, 'k', 1, true) then keep, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
-      ephemeral, seal = find(flags, 'e', 1, true), find(flags, 's', 1, true)
+      ephemeral, seal, retain = find(flags, 'e', 1, true), find(flags, 's', 1, true), find(flags, 'r', 1, true)
     end
     local earlier = id and (known[id] or newer and newer[asked] or older and older[asked])
     if lone and not earlier then
@@ -75,7 +76,7 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
         inBlock = true
       end
       lines[#lines + 1] = body
-      kept, before = kept + 1, ts
+      kept, before, retained = kept + 1, ts, retain and body
       out[#out + 1] = token(seq, ts, e, knownEpoch)
       if id then
         local position = seq .. ':' .. ts .. ':' .. e
@@ -93,6 +94,6 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
   if next(known) then
     d = format('%d', turn) .. (wasInUse and '+' or '')
   end
-  if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d) end
+  if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d, retained) end
   return lines[1] and concat(lines, '\\n'), extraAt, false
 end`;

@@ -16,7 +16,7 @@ import { metaPattern } from './meta.ts';
  *         mode c: number of message ids, n flags, n bodies, the ids, and for each event its fence and keep
  *   KEYS: the metas of all topics; for each partition: index; for each topic: stream, in mode c with ids also its two
  *         buckets of message ids
- * flags: m has a messageId, f a fence, k a keep, e ephemeral, s seal.
+ * flags: m has a messageId, f a fence, k a keep, e ephemeral, s seal, r retain.
  *
  * It returns tokens: one for a topic in mode p, else one an event.
  *   <seq>                 in the known epoch, at the time of the call
@@ -87,18 +87,23 @@ local function trimByAge(stream)
   call('XTRIM', stream, 'MINID', id)
 end
 
--- Index and expiries are refreshed once a second per topic only: they would double the cost of an append.
-local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d)
-  local value = e .. ' ' .. last .. ' ' .. ts .. ' ' .. second .. ' ' .. first
-  if f ~= '-' or z ~= '-' or d ~= '-' then value = value .. ' ' .. f .. ' ' .. z .. ' ' .. d end
-  if x == second and not fresh then
+-- Index and expiries are refreshed once a second per topic only: they would double the cost of an append. A retained
+-- event has the negative of its time in the index, so what is too old stands in the middle of it: from the retained ones
+-- whose numbering ran out, to the others that are as old as events get. Its second has a leading zero, for the index has
+-- to be told as well when an event that is retained follows one that is not.
+local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d, retained)
+  local mark = retained and '0' .. second or second
+  local value = e .. ' ' .. last .. ' ' .. ts .. ' ' .. mark .. ' ' .. first
+  if f ~= '-' or z ~= '-' or d ~= '-' or retained then value = value .. ' ' .. f .. ' ' .. z .. ' ' .. d end
+  if retained then value = value .. '\\n' .. retained end
+  if x == mark and not fresh then
     call('SET', meta, value, 'KEEPTTL')
     return
   end
   call('SET', meta, value, 'PX', metaTtl)
   call('PEXPIRE', stream, historyTtl + REFRESH)
-  call('ZADD', index, ts, topic)
-  call('ZREMRANGEBYSCORE', index, '-inf', now - historyTtl - 2 * REFRESH)
+  call('ZADD', index, retained and '-' .. ts or ts, topic)
+  call('ZREMRANGEBYSCORE', index, metaTtl + 2 * REFRESH - now, now - historyTtl - 2 * REFRESH)
   trimByAge(stream)
 end
 

@@ -3,7 +3,8 @@ import type { RedisScript } from './script.ts';
 
 /**
  * Where a topic stands. Streams are trimmed by whole nodes because that costs next to nothing; what no longer
- * counts as kept is hidden here, so that readers see exactly as many events as were asked for.
+ * counts as kept is hidden here, so that readers see exactly as many events as were asked for. Of a stream that has run
+ * out the last event may be there, retained: it stands in the meta then.
  */
 const readPrelude = `
 ${metaPattern}
@@ -13,12 +14,13 @@ local function seqOf(entry) return tonumber(string.match(entry[1], '^%d+')) end
 local function stand(meta, stream)
   local stored = call('GET', meta)
   if not stored then return nil end
-  local e, q, ts, _, lowest = string.match(stored, META)
+  local e, q, ts, _, lowest, rest = string.match(stored, META)
   q = tonumber(q)
   local entry = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  local first = entry and math.max(seqOf(entry), tonumber(lowest)) or q + 1
+  local retained = not entry and string.match(rest, '\\n(.*)')
+  local first = entry and math.max(seqOf(entry), tonumber(lowest)) or retained and q or q + 1
   if first > q then first = q + 1 end
-  return e, q, ts, first
+  return e, q, ts, first, retained
 end
 `;
 
@@ -74,7 +76,7 @@ return table.concat(out, ' ')
 export const readScript: RedisScript = {
   name: 'awRead',
   lua: `${readPrelude}
-local e, q, ts, first = stand(KEYS[1], KEYS[2])
+local e, q, ts, first, retained = stand(KEYS[1], KEYS[2])
 if not e then return { '- 0 0 1' } end
 local out = { e .. ' ' .. q .. ' ' .. ts .. ' ' .. first }
 local from, to, entries = first, q, nil
@@ -85,6 +87,7 @@ else
   if ARGV[1] ~= '' then from = math.max(from, tonumber(ARGV[1]) + 1) end
   entries = from <= to and call('XRANGE', KEYS[2], from .. '-0', to .. '-0', 'COUNT', ARGV[2]) or {}
 end
+if retained and from <= to then return { out[1], q .. ' ' .. ts, retained } end
 for i, entry in ipairs(entries) do
   out[2 * i] = string.match(entry[1], '^%d+') .. ' ' .. entry[2][1]
   out[2 * i + 1] = entry[2][2]
