@@ -39,7 +39,7 @@ describe('publish', () => {
     for (const topic of system) {
       expect(await client.refusal({ type: 'publish', topic, data: 1 })).toBe('forbidden');
     }
-    for (const topic of ['running.x', 'run', 'session', 'swarm.s.topology', 'swarm.s.vote.x', 'a.run.x']) {
+    for (const topic of ['running.x', 'run', 'session', 'swarm.s.votes', 'swarm.s.vote.x', 'a.run.x']) {
       expect(await client.request({ type: 'publish', topic, data: 1 })).toMatchObject({ seq: 1 });
     }
   });

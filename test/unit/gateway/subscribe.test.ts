@@ -32,16 +32,16 @@ describe.each(formats)('subscribing in %s', (format) => {
   it('brings the events of the topics and patterns, and no others', async () => {
     const { port } = await startGateway();
     const [client, publisher] = [await join(port, { format }), await join(port)];
-    await client.request({ type: 'subscribe', topics: ['exact', 'agent.*.status', 'task.#'] });
-    await publish(publisher, 'exact', 'exact.x', 'agent.1.status', 'agent.status', 'agent.1.2.status');
-    await publish(publisher, 'task', 'task.1', 'task.1.progress.x', 'tasks', 'agent.2.status');
+    await client.request({ type: 'subscribe', topics: ['exact', 'agent.*.load', 'task.#'] });
+    await publish(publisher, 'exact', 'exact.x', 'agent.1.load', 'agent.load', 'agent.1.2.load');
+    await publish(publisher, 'task', 'task.1', 'task.1.progress.x', 'tasks', 'agent.2.load');
     expect(await settled(client, publisher, 'exact')).toEqual([
       'exact',
-      'agent.1.status',
+      'agent.1.load',
       'task',
       'task.1',
       'task.1.progress.x',
-      'agent.2.status',
+      'agent.2.load',
     ]);
   });
 

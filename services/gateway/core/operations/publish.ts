@@ -7,16 +7,20 @@ import { topicFault } from '../../../../shared/topics/grammar.ts';
 import { eventBody } from '../../../../shared/wire/event-frame.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
+import { payloadFault, wellKnownOf } from '../well-known.ts';
 
 type Input = Pick<PublishRequest, 'topic' | 'data' | 'messageId' | 'ephemeral'>;
 
-/** From frame to append: check the name, ask whether it may be, serialise once, append. */
+/** From frame to append: check the name, ask whether it may be, check what everybody knows, serialise once, append. */
 export function publish(broker: Broker, _caller: Caller, input: Input): Promise<Result<PublishResult>> {
   const { topic, data, messageId, ephemeral } = input;
   const fault = topicFault(topic);
   if (fault) return Promise.resolve(fail('bad_request', `topic: ${fault}`));
   const refused = mayPublish(topic);
   if (refused) return Promise.resolve(refused);
+  const known = wellKnownOf(topic);
+  const unfit = known && payloadFault(known, data);
+  if (unfit) return Promise.resolve(unfit);
   const body = eventBody(data, messageId);
   if (!body.ok) return Promise.resolve(body);
   if (body.value.length > broker.config.maxFrameBytes) return Promise.resolve(fail('payload_too_large'));
