@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { fallbackText } from '../../shared/config/help.ts';
+import { optionList } from '../../shared/config/options.ts';
+import { npmScript, textOf, yamlOf } from '../support/deploy-files.ts';
+
+interface Service {
+  command?: string[];
+  image: string;
+  environment?: Record<string, string>;
+  ports?: string[];
+  deploy?: { replicas: string };
+  stop_grace_period?: string;
+  healthcheck?: object;
+}
+
+const file = yamlOf<{ services: Record<string, Service> }>('docker-compose.yml');
+const { services } = file;
+/** What the file itself decides. */
+const fixed = ['PORT', 'HOST', 'REDIS_URL'];
+const settable = optionList.filter(({ env }) => !fixed.includes(env));
+/** Of the file, and of no service. */
+const own: Record<string, string> = {
+  PORT: 'Where the balancer is published, on this machine only.',
+  PROMETHEUS_PORT: 'Likewise Prometheus.',
+  GATEWAYS: 'How many gateways there are.',
+  WORKERS: 'How many workers there are.',
+  STOP_GRACE: 'How long a container may take to stop: longer than AGENTWIRE_DRAIN_MS.',
+};
+
+/** The value of `${NAME:-value}`. */
+function fallbackOf(name: string, text = textOf('docker-compose.yml')): string | undefined {
+  return new RegExp(`\\$\\{${name}:-([^}]*)\\}`).exec(text)?.[1];
+}
+
+/** Without a line where the table has none, so that an unset one stays unset. */
+function fallbackOfOption(env: string): string {
+  const option = settable.find((one) => one.env === env);
+  return option && !option.derived && fallbackText(option) !== 'unset' ? fallbackText(option) : '';
+}
+
+describe('docker-compose.yml', () => {
+  it('has the services of a cluster, each with a health check', () => {
+    expect(Object.keys(services)).toEqual(['redis', 'gateway', 'worker', 'haproxy', 'prometheus']);
+    expect(Object.values(services).filter(({ healthcheck }) => !healthcheck)).toEqual([]);
+    expect([services['gateway'], services['worker']].map((service) => service?.deploy?.replicas)).toEqual([
+      '${GATEWAYS:-3}',
+      '${WORKERS:-2}',
+    ]);
+  });
+
+  it('publishes ports on this machine only, and of nothing but the balancer and Prometheus', () => {
+    const published = Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]));
+    expect(published).toEqual([
+      ['haproxy', '127.0.0.1:${PORT:-8080}:8080'],
+      ['prometheus', '127.0.0.1:${PROMETHEUS_PORT:-9090}:9090'],
+    ]);
+  });
+
+  it('never evicts what is in Redis, and writes it to disk', () => {
+    expect(services['redis']?.command?.join(' ')).toMatch(/--appendonly yes .*--maxmemory-policy noeviction/);
+  });
+
+  it('starts what the npm scripts start, without npm between', () => {
+    for (const name of ['gateway', 'worker']) expect(services[name]?.command).toEqual(npmScript(name));
+  });
+
+  it('has a default for each of its variables', () => {
+    expect(textOf('docker-compose.yml').match(/(?<!\$)\$(?!\$|\{[A-Z_]+:-)/g)).toBeNull();
+  });
+
+  it('passes every option on, with the default of the table', () => {
+    const wanted = settable.map(({ env }) => [env, `\${${env}:-${fallbackOfOption(env)}}`]);
+    for (const name of ['gateway', 'worker']) {
+      const { environment = {} } = services[name] ?? {};
+      const given = Object.entries(environment).filter(([env]) => !fixed.includes(env) && !env.startsWith('OTEL_'));
+      expect(Object.fromEntries(given)).toEqual(Object.fromEntries(wanted));
+    }
+  });
+
+  it('leaves containers more time to stop than their drain takes', () => {
+    const graceMs = Number(fallbackOf('STOP_GRACE')?.replace(/s$/, '')) * 1000;
+    expect(graceMs).toBeGreaterThan(Number(fallbackOf('AGENTWIRE_DRAIN_MS')) + 5000);
+  });
+});
+
+describe('.env.example', () => {
+  // After a change: `npx vitest run -u` with the path of this file writes it again.
+  it('has every variable of the file, with its default', async () => {
+    const helps = [...Object.entries(own), ...settable.map(({ env, help }): [string, string] => [env, help])];
+    const lines = helps.flatMap(([name, help]) => [`# ${help}`, `#${name}=${fallbackOf(name) ?? '?'}`, '']);
+    const head = [
+      '# Settings of `make cluster`: copy this file to `.env`, and take the # away from what you change.',
+      '# Written from the table in shared/config/options.ts; what is here is the default.',
+      '',
+    ];
+    await expect([...head, ...lines].join('\n')).toMatchFileSnapshot('../../.env.example');
+    const named = [...textOf('docker-compose.yml').matchAll(/\$\{([A-Z_]+):-/g)].map((match) => match[1] ?? '');
+    expect(new Set(named.filter((name) => !name.startsWith('OTEL_')))).toEqual(new Set(helps.map(([name]) => name)));
+  });
+});
