@@ -11,6 +11,7 @@ import { anyone } from '../../shared/domain/identity.ts';
 import { Nodes } from '../../shared/domain/nodes.ts';
 import { runParts } from '../../shared/domain/runs/parts.ts';
 import { Runs } from '../../shared/domain/runs/runs.ts';
+import { Swarms } from '../../shared/domain/swarms/swarms.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import { GatewayMetrics } from '../../shared/observe/metrics.ts';
@@ -39,6 +40,7 @@ import { failed } from './http/reply.ts';
 import { runRoutes } from './http/runs.ts';
 import { sessionRoutes } from './http/sessions.ts';
 import { streamRoutes } from './http/sse.ts';
+import { swarmRoutes } from './http/swarms.ts';
 import { topicRoutes } from './http/topics.ts';
 import { Hub } from './hub/hub.ts';
 import { createServer } from './uws/server.ts';
@@ -109,6 +111,7 @@ export class Gateway implements Service {
       runs: new Runs({ ...ofRuns, engine, agents, clock, options: config }),
       sessions: ofRuns.sessions,
       checkpoints: ofRuns.checkpoints,
+      swarms: new Swarms({ engine, clock, options: config }),
       agents,
       auth,
       metrics,
@@ -183,6 +186,7 @@ export class Gateway implements Service {
         ...runRoutes(door),
         ...sessionRoutes(broker),
         ...checkpointRoutes(broker),
+        ...swarmRoutes(broker),
         ...operatorRoutes(broker),
         ...dialects.flatMap((dialect) => [...dialectStreams(door, dialect), ...dialectRequests(broker, dialect)]),
         ...healthRoutes(broker, together?.(own) ?? own),

@@ -8,6 +8,7 @@ import { Agents } from '../../shared/domain/agents.ts';
 import { runParts } from '../../shared/domain/runs/parts.ts';
 import { onNudge } from '../../shared/domain/runs/run-signals.ts';
 import { Sweeper } from '../../shared/domain/runs/sweeper.ts';
+import { Swarms } from '../../shared/domain/swarms/swarms.ts';
 import type { Consumer, Engine } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
@@ -15,6 +16,7 @@ import { WorkerMetrics } from '../../shared/observe/worker-metrics.ts';
 import { askAboutFaults } from '../process/process.ts';
 import type { Agent } from './agent.ts';
 import { Blame } from './blame.ts';
+import { takeDeadlines } from './deadlines.ts';
 import { countRuns } from './run-metrics.ts';
 import { Runner } from './runner.ts';
 
@@ -33,7 +35,7 @@ export interface WorkerParts {
   readonly clock?: Clock;
 }
 
-/** Takes runs from the queue and executes them. The engine is started and stopped by whoever made it. */
+/** Takes runs from the queue and executes them, and decides proposals whose deadline has come. The engine is started and stopped by whoever made it. */
 export class Worker implements Service {
   readonly name = 'worker';
   /** A new one at each start: records of runs name it, and one that was started again must not pass for the one that died. */
@@ -45,6 +47,7 @@ export class Worker implements Service {
   readonly #sweeper: Sweeper;
   readonly #announcement: Agents;
   #consumer: Consumer | undefined;
+  #deadlines: Consumer | undefined;
   #offNudge: () => void = () => {};
   #state: 'starting' | 'taking runs' | 'draining' = 'starting';
 
@@ -94,6 +97,8 @@ export class Worker implements Service {
     const slots = config.workerConcurrency;
     this.#offNudge = valueOf(await onNudge(engine.signals, this.id, (invocation) => this.#runner.nudge(invocation)));
     this.#consumer = valueOf(await engine.queue('runs').consume({ slots, work: this.#runner.work }));
+    const swarms = new Swarms({ engine, clock: this.#clock, options: config });
+    this.#deadlines = valueOf(await takeDeadlines(engine, swarms, this.#clock));
     this.#sweeper.start();
     const startedAt = this.#clock.now();
     const known = [...agents.values()].map(({ name, description }) => ({ name, description }));
@@ -119,7 +124,7 @@ export class Worker implements Service {
     };
     const stopped = this.#consumer?.stop(deadlineMs + handBackMs);
     look();
-    await stopped;
+    await Promise.all([stopped, this.#deadlines?.stop(deadlineMs)]);
     cancel();
   }
 

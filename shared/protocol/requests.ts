@@ -48,6 +48,14 @@ import {
   sessionUpdateRequest,
 } from './sessions.ts';
 import { subscribeRequest, subscribeResult, unsubscribeRequest, unsubscribeResult } from './subscribe.ts';
+import {
+  proposalResult,
+  swarmProposalRequest,
+  swarmProposalsRequest,
+  swarmProposalsResult,
+  swarmProposeRequest,
+  swarmVoteRequest,
+} from './swarms.ts';
 
 /** Every request that there is. A new one is a line here and a line below. */
 export const requestSchemas = {
@@ -77,6 +85,10 @@ export const requestSchemas = {
   'checkpoint.restore': checkpointRestoreRequest,
   'checkpoint.delete': checkpointDeleteRequest,
   'checkpoint.diff': checkpointDiffRequest,
+  'swarm.propose': swarmProposeRequest,
+  'swarm.vote': swarmVoteRequest,
+  'swarm.proposal': swarmProposalRequest,
+  'swarm.proposals': swarmProposalsRequest,
   metrics: metricsRequest,
 } as const satisfies Record<string, z.ZodObject>;
 
@@ -107,6 +119,10 @@ export const resultSchemas = {
   'checkpoint.restore': checkpointRestoreResult,
   'checkpoint.delete': checkpointDeleteResult,
   'checkpoint.diff': checkpointDiffResult,
+  'swarm.propose': proposalResult,
+  'swarm.vote': proposalResult,
+  'swarm.proposal': proposalResult,
+  'swarm.proposals': swarmProposalsResult,
   metrics: metricsResult,
 } as const satisfies Record<Exclude<RequestType, 'ping'>, z.ZodType>;
 

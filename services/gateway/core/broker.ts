@@ -6,6 +6,7 @@ import type { Checkpoints } from '../../../shared/domain/checkpoints/checkpoints
 import type { Nodes } from '../../../shared/domain/nodes.ts';
 import type { Runs } from '../../../shared/domain/runs/runs.ts';
 import type { Sessions } from '../../../shared/domain/sessions/sessions.ts';
+import type { Swarms } from '../../../shared/domain/swarms/swarms.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
 import type { GatewayMetrics } from '../../../shared/observe/metrics.ts';
 import type { Log } from '../../../shared/observe/log.ts';
@@ -28,6 +29,7 @@ export interface Broker {
   readonly runs: Runs;
   readonly sessions: Sessions;
   readonly checkpoints: Checkpoints;
+  readonly swarms: Swarms;
   readonly agents: Agents;
   readonly auth: Authenticator;
   readonly metrics: GatewayMetrics;

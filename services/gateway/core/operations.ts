@@ -27,6 +27,7 @@ import {
   updateSession,
 } from './operations/sessions.ts';
 import { subscribe, unsubscribe } from './operations/subscribe.ts';
+import { getProposal, listProposals, propose, vote } from './operations/swarms.ts';
 import { unwatchVisuals, visualHistory, visualize, watchVisuals } from './operations/visualization.ts';
 
 /** What a client can have done, whichever dialect or route it speaks. Each that is a native request has its name. */
@@ -56,6 +57,10 @@ export const operations = {
   'checkpoint.restore': restoreCheckpoint,
   'checkpoint.delete': deleteCheckpoint,
   'checkpoint.diff': diffCheckpoints,
+  'swarm.propose': propose,
+  'swarm.vote': vote,
+  'swarm.proposal': getProposal,
+  'swarm.proposals': listProposals,
   'operator.say': operatorSay,
   'operator.announce': operatorAnnounce,
   'operator.keep': operatorKeep,

@@ -8,7 +8,9 @@ import { pongFrame } from '../../../shared/protocol/ping.ts';
 import { droppedFrame, errorFrame, eventFrame, goawayFrame, okFrame } from '../../../shared/protocol/pushes.ts';
 import { requestSchemas, resultSchemas } from '../../../shared/protocol/requests.ts';
 import { runEvents } from '../../../shared/protocol/run-events.ts';
+import { proposalRecord } from '../../../shared/protocol/swarms.ts';
 import { oldestSupportedVersion, protocolVersion, subprotocols } from '../../../shared/protocol/version.ts';
+import { swarmConsensus, swarmVote } from '../../../shared/protocol/well-known.ts';
 
 const frozen = JSON.parse(
   readFileSync(new URL('../../fixtures/native/frozen.json', import.meta.url), 'utf8'),
@@ -28,7 +30,14 @@ const wire: Record<string, unknown> = {
   'close codes': Object.entries(closeCodes).map(([name, { code, advice }]) => ({ name, code, advice })),
   'error codes': Object.entries(errorTable).map(([code, { status, retryable }]) => ({ code, status, retryable })),
 };
-const tables = { request: requestSchemas, result: resultSchemas, push: pushes, 'run event': runEvents };
+const swarmEvents = { proposal: proposalRecord, vote: swarmVote, consensus: swarmConsensus };
+const tables = {
+  request: requestSchemas,
+  result: resultSchemas,
+  push: pushes,
+  'run event': runEvents,
+  'swarm event': swarmEvents,
+};
 for (const [kind, table] of Object.entries(tables)) {
   for (const [name, schema] of Object.entries(table)) wire[`${kind} ${name}`] = z.toJSONSchema(schema, { io: 'input' });
 }

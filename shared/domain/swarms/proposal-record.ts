@@ -1,0 +1,110 @@
+import { must } from '../../base/assert.ts';
+import { fail } from '../../base/errors.ts';
+import type { Append, Change, Stored } from '../../engine/engine.ts';
+import type { ProposalRecord } from '../../protocol/swarms.ts';
+import type { SwarmConsensus, SwarmVote } from '../../protocol/well-known.ts';
+import { eventBody } from '../../wire/event-frame.ts';
+import { verdictAtLast } from './rules.ts';
+import type { Tally, Verdict } from './rules.ts';
+
+/** What never changes: it is large, with many voters, and written again only before its time is over. */
+export interface KeptTerms extends Omit<ProposalRecord, 'tally' | 'decided' | 'accepted' | 'reason'> {
+  /** The identity that proposed it. */
+  readonly owner: string;
+}
+
+/** What changes with every vote. */
+export interface Standing {
+  readonly tally: Tally;
+  readonly verdict?: Verdict;
+  /** Until when the terms are kept. */
+  readonly termsUntil: number;
+}
+
+/** The index of the option that each one voted for. As a map, since a voter may be called anything. */
+export type Votes = ReadonlyMap<string, number>;
+
+/** One proposal as it stands. */
+export interface Kept {
+  readonly terms: KeptTerms;
+  readonly standing: Standing;
+}
+
+export const homeOfSwarm = (swarm: string): string => `swarm.${swarm}`;
+export const termsKey = (proposal: string): string => `terms.${proposal}`;
+export const standingKey = (proposal: string): string => `standing.${proposal}`;
+/** Gone once it is decided: the tally is what stays of them. */
+export const votesKey = (proposal: string): string => `votes.${proposal}`;
+/** Of a swarm, oldest first. A place that leads nowhere is left out by whoever reads. */
+export const proposalsList = 'proposals';
+/** The same proposals, by the time that they are kept until: whose time is over is found at its beginning. */
+export const endsList = 'ends';
+
+export function keptFrom(terms: Stored | undefined, standing: Stored | undefined): Kept | undefined {
+  if (!terms || !standing) return undefined;
+  return { terms: JSON.parse(terms.value) as KeptTerms, standing: JSON.parse(standing.value) as Standing };
+}
+
+export function votesFrom(stored: Stored | undefined): Map<string, number> {
+  return new Map(stored ? (JSON.parse(stored.value) as [string, number][]) : []);
+}
+
+export function recordOf({ terms, standing }: Kept): ProposalRecord {
+  const { owner: _, ...rest } = terms;
+  const { tally, verdict } = standing;
+  return { ...rest, tally, decided: verdict !== undefined, ...verdict };
+}
+
+export type Writes = Required<Pick<Change, 'put' | 'rank'>> & Pick<Change, 'del'>;
+
+/**
+ * The writes of one change. All that there is of a proposal is kept for `keptMs` after it, and for as long after the
+ * deadline that it waits for. The votes need no time of their own: they are written with the standing.
+ */
+export function putKept({ terms, standing }: Kept, votes: Votes, now: number, keptMs: number): Writes {
+  const { proposal, deadlineAt = 0 } = terms;
+  const until = Math.max(now, standing.verdict ? 0 : deadlineAt) + keptMs;
+  const ttlMs = until - now;
+  const renewed = standing.termsUntil < until;
+  const termsUntil = renewed ? until + keptMs : standing.termsUntil;
+  const rank = [{ list: endsList, key: proposal, score: until }];
+  const put = [{ key: standingKey(proposal), value: JSON.stringify({ ...standing, termsUntil }), ttlMs }];
+  if (renewed) put.push({ key: termsKey(proposal), value: JSON.stringify(terms), ttlMs: termsUntil - now });
+  if (standing.verdict) return { put, rank, del: [votesKey(proposal)] };
+  if (votes.size > 0) put.push({ key: votesKey(proposal), value: JSON.stringify([...votes]), ttlMs });
+  return { put, rank };
+}
+
+/** At its deadline, by the votes that were cast. */
+export function closed({ terms, standing }: Kept): Kept {
+  return { terms, standing: { ...standing, verdict: verdictAtLast(terms, standing.tally) } };
+}
+
+/** It waits for nobody any more, and is only still to be decided. */
+export function isDue({ terms, standing }: Kept, now: number): boolean {
+  return standing.verdict === undefined && terms.deadlineAt !== undefined && terms.deadlineAt <= now;
+}
+
+export function toldOfProposal(record: ProposalRecord): Append {
+  return told(record.swarm, 'proposal', record);
+}
+
+export function toldOfVote(vote: SwarmVote): Append {
+  return told(vote.swarmId, 'vote', vote);
+}
+
+/** Goes with the commit that decides, and therefore there is one. */
+export function toldOfConsensus({ terms, standing }: Kept): Append {
+  const { swarm, proposal } = terms;
+  const { accepted, reason } = must(standing.verdict);
+  const consensus: SwarmConsensus = { swarmId: swarm, proposalId: proposal, accepted, tally: standing.tally, reason };
+  return told(swarm, 'consensus', consensus);
+}
+
+/** `event` is plain data: whatever a client had to say in it was checked before. */
+function told(swarm: string, kind: 'proposal' | 'vote' | 'consensus', event: object): Append {
+  const body = eventBody(event);
+  return { topic: `${homeOfSwarm(swarm)}.${kind}`, body: must(body.ok ? body.value : undefined) };
+}
+
+export const noProposal = fail('not_found', 'there is no such proposal');
