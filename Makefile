@@ -1,6 +1,6 @@
 # On a fresh machine with Node 20 or newer and npm: `make start` runs the broker, `make test` proves it.
 
-.PHONY: help start test check build bench format install redis haproxy image cluster cluster-down cluster-local cluster-local-down
+.PHONY: help start test check build bench format install redis haproxy image cluster cluster-down cluster-local cluster-local-down loadtest
 
 help:
 	@echo 'make start    run the whole broker in one process: http://localhost:8080'
@@ -9,6 +9,7 @@ help:
 	@echo 'make build    compile to dist/'
 	@echo 'make bench    side-by-side measurements'
 	@echo 'make format   format the source'
+	@echo 'make loadtest PROFILE=ci|laptop|fleet  k6 against AGENTWIRE_URL, else against a local cluster of its own'
 	@echo 'make image    the container image `agentwire`'
 	@echo 'make cluster  a cluster in containers: http://localhost:8080; make cluster-down ends it'
 	@echo 'make cluster-local  the same as plain processes, without Docker; make cluster-local-down ends it'
@@ -24,6 +25,13 @@ check: install
 
 bench: build redis
 	@npm run --silent bench
+
+PROFILE = ci
+
+# SCENARIOS= names some of them, K6_ARGS= is for k6 itself.
+loadtest: install
+	@[ -n "$$AGENTWIRE_URL" ] || $(MAKE) --no-print-directory build redis haproxy
+	@npm run --silent loadtest -- --profile $(PROFILE) $(SCENARIOS) -- $(K6_ARGS)
 
 format: install
 	@npm run --silent format

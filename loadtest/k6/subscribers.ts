@@ -1,0 +1,68 @@
+import exec from 'k6/execution';
+import http from 'k6/http';
+import { listener, topicsOf } from './audience.ts';
+import type { ListeningLoad } from './audience.ts';
+import { Client } from './client.ts';
+import type { Position } from './ledger.ts';
+import { count, fail } from './measures.ts';
+import { listeningOf } from './plan.ts';
+import { moments, setting, until } from './setting.ts';
+import type { Moments } from './setting.ts';
+
+const lookEveryMs = 50;
+
+/** One virtual user with its connections, from connecting to the end of the drain. */
+export async function subscribers(): Promise<void> {
+  const { run, url, socketUrl, profile, format, ...rest } = setting();
+  const load = rest.load as ListeningLoad;
+  const { topics: size, crowd } = listeningOf(profile, load);
+  const topics = topicsOf(load, run, size);
+  const plan = moments(profile);
+  const first = exec.scenario.iterationInTest * crowd.connections;
+  const clients = Array.from(
+    { length: crowd.connections },
+    (_, index) => new Client(socketUrl, format, listener(load, run, topics, first + index), plan),
+  );
+  try {
+    await Promise.all(clients.map((client) => client.arrive()));
+    if (load === 'reconnect-storm') await storm(clients, plan, profile.reconnectStorm);
+    await until(plan.quiet);
+    await drain(clients, url, profile.phases.drain * 1000);
+  } catch (error) {
+    fail(`${load}: a subscriber did not come through: ${String(error)}`);
+  }
+  // Before the scenario ends: a socket that k6 takes away would look like one that was lost.
+  await Promise.all(clients.map((client) => client.leave()));
+}
+
+/** All clients of all virtual users are gone at the same moment, and at a later one all are back. */
+async function storm(
+  clients: readonly Client[],
+  { measureFrom, measureTo }: Moments,
+  { cuts, awayMs }: { cuts: number; awayMs: number },
+): Promise<void> {
+  for (let cut = 1; cut <= cuts; cut++) {
+    const moment = measureFrom + ((measureTo - measureFrom) * cut) / (cuts + 1);
+    await until(moment);
+    await Promise.all(clients.map((client) => client.cut()));
+    await until(moment + awayMs);
+    await Promise.all(clients.map((client) => client.comeBack()));
+  }
+}
+
+/** Waits for what is on its way, up to a time, then holds what there is against the heads of the topics. */
+async function drain(clients: readonly Client[], url: string, patienceMs: number): Promise<void> {
+  const end = Date.now() + patienceMs;
+  const heads = new Map<string, Position>();
+  for (const topic of new Set(clients.flatMap((client) => client.topics))) heads.set(topic, headOf(url, topic));
+  while (Date.now() < end && !clients.every((client) => client.hasAll(heads))) await until(Date.now() + lookEveryMs);
+  for (const client of clients) {
+    for (const topic of client.topics) count(client.ledger(topic).end(heads.get(topic)!));
+  }
+}
+
+function headOf(url: string, topic: string): Position {
+  const { status, body } = http.get(`${url}/v1/topics/${topic}/events?limit=1`);
+  if (status !== 200) throw new Error(`the head of ${topic}: HTTP ${status}`);
+  return JSON.parse(body as string) as Position;
+}
