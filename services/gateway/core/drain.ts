@@ -75,7 +75,8 @@ function scheduleOf({ deadlineMs, elsewhere }: DrainParts): { noticed: number; l
   }
   const noticed = Math.min(noticeMs, deadlineMs / 4);
   const middle = (noticed + deadlineMs) / 2;
-  return { noticed, leave: { from: noticed, to: middle }, close: { from: middle, to: deadlineMs } };
+  // The process has to end after them, and its time is what it was given for all of it.
+  return { noticed, leave: { from: noticed, to: middle }, close: { from: middle, to: deadlineMs * 0.95 } };
 }
 
 function within({ from, to }: Span, place: number): number {

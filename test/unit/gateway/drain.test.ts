@@ -118,12 +118,12 @@ describe('a drain of a node among others', () => {
     const counts = tenths(
       clients.map(({ closedAt }) => closedAt),
       6250,
-      deadlineMs,
+      9500 + 20,
     );
     // One look of the drain, every 20 ms, may fall on either side.
     expect(Math.max(...counts)).toBeLessThanOrEqual(fair(1000) + 6);
     for (const { told, closedAt } of clients) if (told !== undefined) expect(closedAt! - told).toBeGreaterThan(3000);
-    expect(made.endedAt).toBeLessThanOrEqual(deadlineMs + 100);
+    expect(made.endedAt).toBeLessThan(deadlineMs);
   });
 
   it('stays for balancers to notice when nobody is there', async () => {
