@@ -16,6 +16,7 @@ import type { Engine } from '../../shared/engine/engine.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import { GatewayMetrics } from '../../shared/observe/metrics.ts';
 import type { Log } from '../../shared/observe/log.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
 import { StoreWatch } from '../../shared/observe/store-watch.ts';
 import { Answers } from './core/answers.ts';
 import type { Broker } from './core/broker.ts';
@@ -43,6 +44,7 @@ import { streamRoutes } from './http/sse.ts';
 import { swarmRoutes } from './http/swarms.ts';
 import { topicRoutes } from './http/topics.ts';
 import { Hub } from './hub/hub.ts';
+import { tracedDeliveries } from './hub/traced-deliveries.ts';
 import { createServer } from './uws/server.ts';
 import type { Server } from './uws/server.ts';
 
@@ -54,6 +56,7 @@ export interface GatewayParts {
   readonly engine: Engine;
   readonly log: Log;
   readonly version: string;
+  readonly tracing?: Tracing | undefined;
   readonly clock?: Clock;
   /** Checks of the host's own: they run after ours, around every operation of every client. */
   readonly middleware?: readonly Middleware[];
@@ -73,7 +76,7 @@ export class Gateway implements Service {
   port = 0;
 
   constructor(parts: GatewayParts) {
-    const { config, engine, log, version, clock = realClock } = parts;
+    const { config, engine, log, version, tracing, clock = realClock } = parts;
     const node = shortId();
     const startedAt = clock.now();
     const metrics = new GatewayMetrics(version, () => engine.ready());
@@ -87,6 +90,7 @@ export class Gateway implements Service {
       maxLag: config.queue,
       highWater: maxBackpressure / 2,
       stats,
+      delivered: tracing && tracedDeliveries(tracing),
     });
     this.#storeWatch = new StoreWatch(metrics, clock, () => engine.queue('runs').counts());
     const nodes = new Nodes(engine.leases, clock, () => {
@@ -116,6 +120,7 @@ export class Gateway implements Service {
       auth,
       metrics,
       log: named,
+      tracing,
       middleware,
       answers: new Answers(),
       notices,

@@ -3,12 +3,15 @@ import type { Config, ServiceName } from '../../shared/config/options.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
 import { Gateway } from './gateway.ts';
 import { configOf, engineOf, giveUp, loggerOf, runServices, storeOf } from '../process/process.ts';
 import { linkToParent } from './processes/parent-link.ts';
 import type { ParentLink } from './processes/parent-link.ts';
 import { supervise } from './processes/supervise.ts';
 import { NoStart } from './processes/supervisor.ts';
+import { tracingOf } from '../process/tracing.ts';
+import type { ProcessTracing } from '../process/tracing.ts';
 import { packageVersion } from '../process/version.ts';
 
 /** What a service that lives in the gateway's process shares with it. */
@@ -16,6 +19,7 @@ export interface Shared {
   readonly config: Config;
   readonly engine: Engine;
   readonly log: Log;
+  readonly tracing: Tracing | undefined;
   readonly page: MetricsPage;
 }
 
@@ -30,10 +34,14 @@ export interface ServeOptions {
 export async function serve(service: ServiceName, options: ServeOptions = {}): Promise<void> {
   const config = configOf(service);
   const link = linkToParent();
-  const log = link ? loggerOf(service, config).with({ process: link.number }) : loggerOf(service, config);
+  const parent = config.processes > 1 && !link;
+  const traces = parent ? undefined : await tracingOf(service);
+  const logger = loggerOf(service, config, traces?.tracing);
+  const log = link ? logger.with({ process: link.number }) : logger;
   try {
-    const parent = config.processes > 1 && !link;
-    const port = parent ? await supervise(config, log) : await serveAlone(config, log, link, options.beside);
+    const port = parent
+      ? await supervise(config, log)
+      : await serveAlone({ config, log, link, traces }, options.beside);
     if (link) link.listening(port);
     else options.onListening?.(port);
   } catch (error) {
@@ -41,15 +49,19 @@ export async function serve(service: ServiceName, options: ServeOptions = {}): P
   }
 }
 
-async function serveAlone(
-  config: Config,
-  log: Log,
-  link: ParentLink | undefined,
-  beside: ServeOptions['beside'],
-): Promise<number> {
-  const engine = engineOf(config, log);
-  const gateway = new Gateway({ config, engine, log, version: packageVersion(), health: link?.health });
-  const others = beside ? [await beside({ config, engine, log, page: gateway.metrics })] : [];
-  await runServices([storeOf(engine), ...others, gateway], config, log, link?.endings);
+interface Alone {
+  readonly config: Config;
+  readonly log: Log;
+  readonly link: ParentLink | undefined;
+  readonly traces: ProcessTracing | undefined;
+}
+
+async function serveAlone({ config, log, link, traces }: Alone, beside: ServeOptions['beside']): Promise<number> {
+  const tracing = traces?.tracing;
+  const engine = engineOf(config, log, tracing);
+  const gateway = new Gateway({ config, engine, log, version: packageVersion(), tracing, health: link?.health });
+  const others = beside ? [await beside({ config, engine, log, tracing, page: gateway.metrics })] : [];
+  const first = traces ? [traces.service(log)] : [];
+  await runServices([...first, storeOf(engine), ...others, gateway], config, log, link?.endings);
   return gateway.port;
 }

@@ -1,5 +1,6 @@
 import { createEngine } from '../../shared/engine/create-engine.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
+import { traced } from '../../shared/engine/traced.ts';
 import { startAll } from '../../shared/base/lifecycle.ts';
 import type { Service } from '../../shared/base/lifecycle.ts';
 import type { Config, ServiceName } from '../../shared/config/options.ts';
@@ -7,6 +8,7 @@ import { helpText } from '../../shared/config/help.ts';
 import { loadConfig } from '../../shared/config/load-config.ts';
 import { createLogger } from '../../shared/observe/log.ts';
 import type { Log } from '../../shared/observe/log.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
 
 /** The settings of this process, or the end of it: `--help` answers and leaves, faults are named all at once. */
 export function configOf(service: ServiceName): Config {
@@ -33,12 +35,12 @@ export function giveUp(service: ServiceName, error: unknown, log: Log, exitCode 
   process.exit(exitCode);
 }
 
-export function loggerOf(service: ServiceName, config: Config): Log {
-  return createLogger(config.logLevel, { service });
+export function loggerOf(service: ServiceName, config: Config, tracing?: Tracing): Log {
+  return createLogger(config.logLevel, { service }, undefined, tracing?.fields);
 }
 
-export function engineOf(config: Config, log: Log): Engine {
-  return createEngine({
+export function engineOf(config: Config, log: Log, tracing?: Tracing): Engine {
+  const engine = createEngine({
     redisUrl: config.redisUrl,
     historySize: config.historySize,
     historyTtlMs: config.historyTtlS * 1000,
@@ -46,6 +48,7 @@ export function engineOf(config: Config, log: Log): Engine {
     minReplicas: config.minReplicas,
     onWarning: (message) => log.warn(message),
   });
+  return tracing ? traced(engine, tracing, config.redisUrl === undefined ? 'memory' : 'redis') : engine;
 }
 
 /** The engine as the first of a process's services: there before the others, and after them. */

@@ -5,11 +5,13 @@ import type { Result } from '../../shared/base/errors.ts';
 import { claim } from '../../shared/domain/runs/holding-claim.ts';
 import type { Held, HoldingParts } from '../../shared/domain/runs/holding.ts';
 import { persist } from '../../shared/domain/runs/holding-retry.ts';
+import { readJob } from '../../shared/domain/runs/run-job.ts';
 import { isOver } from '../../shared/domain/runs/run.ts';
 import type { Run } from '../../shared/domain/runs/run.ts';
 import type { RunStore } from '../../shared/domain/runs/run-store.ts';
 import type { HeldJob, Verdict } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
 import type { Agent, AgentContext } from './agent.ts';
 import type { Blame } from './blame.ts';
 import { RunningAttempt } from './runner-attempt.ts';
@@ -36,6 +38,7 @@ export interface RunnerParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics?: RunnerMetrics;
+  readonly tracing?: Tracing | undefined;
   readonly blame?: Blame;
   readonly options: { readonly maxFrameBytes: number };
 }
@@ -93,9 +96,13 @@ export class Runner {
 
   async #work(job: HeldJob): Promise<Verdict> {
     if (this.#handsBack) return { againInMs: 0 };
-    const { engine, store, clock, worker, agents, options } = this.#parts;
+    const { engine, store, clock, worker, agents, tracing, options } = this.#parts;
     const parts = { engine, store, clock, maxEventBytes: options.maxFrameBytes };
-    const claimed = await claim(parts, worker, job.data, job.lost, (agent) => agents.has(agent));
+    const since = clock.now();
+    const { invocation, trace } = readJob(job.data);
+    const take = (): ReturnType<typeof claim> =>
+      claim(parts, worker, invocation, job.lost, (agent) => agents.has(agent));
+    const claimed = await (tracing ? tracing.within(trace, take) : take());
     if (!claimed.ok) {
       if (job.lost.aborted) return 'done';
       throw new Error(`the run could not be claimed: ${claimed.code}: ${claimed.message}`);
@@ -108,13 +115,17 @@ export class Runner {
       case 'over':
         await this.#settle(claimed.value.run);
         return 'done';
-      case 'held':
-        return this.#execute(job, claimed.value.held, claimed.value.takeover);
+      case 'held': {
+        const { held, takeover } = claimed.value;
+        const execute = (): Promise<Verdict> => this.#execute(job, held, takeover);
+        const { agent, attempt } = held.run;
+        return tracing ? tracing.attempt({ invocation, agent, attempt, worker, trace, since }, execute) : execute();
+      }
     }
   }
 
   async #execute(job: HeldJob, held: Held, takeover: boolean): Promise<Verdict> {
-    const { agents, blame, clock, metrics, options, log } = this.#parts;
+    const { agents, blame, clock, metrics, tracing, options, log } = this.#parts;
     const { invocation, agent: name } = held.run;
     const agent = must(agents.get(name));
     const begun = clock.now();
@@ -137,6 +148,7 @@ export class Runner {
         state.ok ? await work(this.#contextOf(attempt, state.value)) : { is: 'thrown', error: contextErrorOf(state) },
       );
       metrics?.left(name, concluded.run, clock.now() - begun);
+      tracing?.left(concluded.run?.state ?? 'lost', concluded.run?.error?.code);
       if (concluded.run && isOver(concluded.run)) await this.#settle(concluded.run);
       return concluded.verdict;
     } catch (error) {

@@ -12,6 +12,7 @@ import { Swarms } from '../../shared/domain/swarms/swarms.ts';
 import type { Consumer, Engine } from '../../shared/engine/engine.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
 import { WorkerMetrics } from '../../shared/observe/worker-metrics.ts';
 import { askAboutFaults } from '../process/process.ts';
 import type { Agent } from './agent.ts';
@@ -32,6 +33,7 @@ export interface WorkerParts {
   /** What its figures are shown on: those of its process, which may be a gateway's as well. */
   readonly page: MetricsPage;
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly tracing?: Tracing | undefined;
   readonly clock?: Clock;
 }
 
@@ -52,7 +54,7 @@ export class Worker implements Service {
   #state: 'starting' | 'taking runs' | 'draining' = 'starting';
 
   constructor(parts: WorkerParts) {
-    const { config, engine, agents, page, clock = realClock } = parts;
+    const { config, engine, agents, page, tracing, clock = realClock } = parts;
     this.#parts = parts;
     this.#clock = clock;
     this.#log = parts.log.with({ worker: this.id });
@@ -72,6 +74,7 @@ export class Worker implements Service {
       log: this.#log,
       ...(blame ? { blame } : {}),
       metrics: countRuns(new WorkerMetrics(page, config.workerConcurrency, () => this.#runner)),
+      tracing,
       options: { maxFrameBytes: config.maxFrameBytes },
     });
     this.#sweeper = new Sweeper({

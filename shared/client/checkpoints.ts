@@ -11,7 +11,7 @@ import type {
 import type { Caller } from './calls.ts';
 import { Listing } from './listing.ts';
 
-export type NewCheckpoint = Omit<CheckpointCreateRequest, 'type' | 'id' | 'session'>;
+export type NewCheckpoint = Omit<CheckpointCreateRequest, 'type' | 'id' | 'traceparent' | 'session'>;
 
 /** `limit` is that of a page; a loop reads on. */
 export type CheckpointListOptions = Partial<Pick<CheckpointListRequest, 'tag' | 'limit'>>;

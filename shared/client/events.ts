@@ -7,6 +7,8 @@ export interface AgentwireEvent<Data = unknown> {
   readonly ts: number;
   readonly data: Data;
   readonly messageId?: string;
+  /** Where the server traces, and this event is in a trace: the span to go on from. */
+  readonly traceparent?: string;
 }
 
 /** A hole that was announced: the client was too slow, an iterator was, or the numbering changed while subscribed. */

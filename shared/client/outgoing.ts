@@ -17,6 +17,8 @@ export interface PublishOptions {
   messageId?: string;
   /** Kept nowhere, and sent at most once. */
   ephemeral?: boolean;
+  /** The trace that it belongs to, as W3C Trace Context writes it. */
+  traceparent?: string;
 }
 
 /** As many as the server works on at once for a connection; what is sent beyond that would only wait there. */
@@ -71,7 +73,7 @@ export class Outgoing {
   /** The topic has passed the grammar. */
   publish(topic: string, data: unknown, options: PublishOptions): Promise<PublishResult> {
     return new Promise((resolve, reject) => {
-      const { ephemeral = false, messageId = ephemeral ? undefined : newId() } = options;
+      const { ephemeral = false, messageId = ephemeral ? undefined : newId(), traceparent } = options;
       const fault = notPlain(data);
       if (fault !== undefined) throw new AgentwireError('bad_request', `data is refused: ${fault}`);
       if (isSystemWritten(topic)) throw new AgentwireError('forbidden', `${topic} is written by the system only`);
@@ -80,6 +82,7 @@ export class Outgoing {
       const frame: Record<string, unknown> = { type: 'publish', topic, data };
       if (messageId !== undefined) frame['messageId'] = messageId;
       if (ephemeral) frame['ephemeral'] = true;
+      if (traceparent !== undefined) frame['traceparent'] = traceparent;
       // Encoded now: what the application does to the data later is not what it published.
       const { id, encoded } = this.#requests.encode(frame);
       if (isLonger(encoded, this.maxFrameBytes)) throw new AgentwireError('payload_too_large');

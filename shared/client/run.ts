@@ -7,7 +7,10 @@ import { eventsAfter } from './run-loop.ts';
 import type { Runs } from './runs.ts';
 
 /** Made up where there is none: the `key`, by which the server knows a request that is sent again. */
-export type RunOptions = Omit<RunRequest, 'type' | 'id' | 'agent' | 'input' | 'attach'>;
+export type RunOptions = Omit<RunRequest, 'type' | 'id' | 'traceparent' | 'agent' | 'input' | 'attach'> & {
+  /** The trace that it belongs to, as W3C Trace Context writes it. */
+  readonly traceparent?: string;
+};
 
 export type ApproveOptions = Pick<ApproveRequest, 'note' | 'input'>;
 

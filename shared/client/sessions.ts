@@ -14,12 +14,12 @@ import { AgentwireError } from './errors.ts';
 import { Listing } from './listing.ts';
 
 /** Made up where there is none: the id, by which a request that is sent again is known. */
-export type NewSession = Omit<SessionCreateRequest, 'type' | 'id'>;
+export type NewSession = Omit<SessionCreateRequest, 'type' | 'id' | 'traceparent'>;
 
-export type SessionChange = Omit<SessionUpdateRequest, 'type' | 'id' | 'session'>;
+export type SessionChange = Omit<SessionUpdateRequest, 'type' | 'id' | 'traceparent' | 'session'>;
 
 /** `limit` is that of a page; a loop reads on. */
-export type MessageListOptions = Partial<Omit<SessionMessagesRequest, 'type' | 'id' | 'session'>>;
+export type MessageListOptions = Partial<Omit<SessionMessagesRequest, 'type' | 'id' | 'traceparent' | 'session'>>;
 
 /** The sessions that this client's identity may see. Only what may be done twice is asked again after a reconnect. */
 export class Sessions {

@@ -21,8 +21,8 @@ export interface Log {
 const secret = ['token', 'tokens', 'authorization', 'password', 'apiKey', 'anthropicApiKey'];
 const hidden = [...secret, ...secret.map((name) => `*.${name}`), 'headers.authorization', '*.headers.authorization'];
 
-/** JSON lines on standard output, or wherever `to` leads. */
-export function createLogger(level: LogLevel, base: LogFields, to?: DestinationStream): Log {
+/** JSON lines on standard output, or wherever `to` leads. `fields` is asked for each line that is written. */
+export function createLogger(level: LogLevel, base: LogFields, to?: DestinationStream, fields?: () => LogFields): Log {
   const options = {
     level,
     base,
@@ -30,6 +30,7 @@ export function createLogger(level: LogLevel, base: LogFields, to?: DestinationS
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: hidden, censor: '[hidden]' },
+    ...(fields ? { mixin: fields } : {}),
     serializers: { error: stdSerializers.err, url: withoutSecrets, redisUrl: withoutSecrets },
   };
   return wrap(to === undefined ? pino(options) : pino(options, to));

@@ -4,8 +4,11 @@ import * as z from 'zod';
 export const requestId = z.union([z.string(), z.number()], { error: 'must be a string or a number' });
 export type RequestId = z.output<typeof requestId>;
 
-/** What every request carries besides its `type`. */
-export const envelope = { id: requestId.exactOptional() };
+/**
+ * What every request carries besides its `type`. `traceparent` may be anything here: a bad one is passed over, and no
+ * reason to refuse the request.
+ */
+export const envelope = { id: requestId.exactOptional(), traceparent: z.unknown().exactOptional() };
 
 /** Numbers of events and milliseconds: what a JavaScript number holds exactly. */
 export const count = z.int().min(0);

@@ -12,6 +12,8 @@ export const eventFields = {
   ts: count,
   data: z.unknown(),
   messageId: messageId.exactOptional(),
+  /** Of an event whose way here is recorded: the span to go on from. */
+  traceparent: z.string().exactOptional(),
 };
 
 export const eventFrame = z.object({ type: z.literal('event'), ...eventFields });

@@ -25,6 +25,8 @@ const packageHomes: Readonly<Record<string, string>> = {
   bullmq: 'shared/engine/redis/',
   pino: 'shared/observe/',
   'prom-client': 'shared/observe/',
+  '@opentelemetry/api': 'shared/observe/',
+  '@opentelemetry/sdk-node': 'services/process/',
   '@anthropic-ai/sdk': 'services/worker/agents/claude/',
 };
 

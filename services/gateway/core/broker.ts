@@ -10,6 +10,7 @@ import type { Swarms } from '../../../shared/domain/swarms/swarms.ts';
 import type { Engine } from '../../../shared/engine/engine.ts';
 import type { GatewayMetrics } from '../../../shared/observe/metrics.ts';
 import type { Log } from '../../../shared/observe/log.ts';
+import type { Tracing } from '../../../shared/observe/tracing.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Answers } from './answers.ts';
 import type { Middleware } from './middleware.ts';
@@ -34,6 +35,8 @@ export interface Broker {
   readonly auth: Authenticator;
   readonly metrics: GatewayMetrics;
   readonly log: Log;
+  /** Where spans are asked for, and only there. */
+  readonly tracing: Tracing | undefined;
   readonly middleware: readonly Middleware[];
   readonly answers: Answers;
   readonly notices: Notices;

@@ -85,6 +85,17 @@ export function perform<N extends OperationName>(
   name: N,
   input: InputOf<N>,
 ): Promise<Result<OutputOf<N>>> {
+  const { tracing } = broker;
+  if (!tracing) return guarded(broker, caller, name, input);
+  return tracing.operation(name, input, () => guarded(broker, caller, name, input));
+}
+
+function guarded<N extends OperationName>(
+  broker: Broker,
+  caller: Caller,
+  name: N,
+  input: InputOf<N>,
+): Promise<Result<OutputOf<N>>> {
   const started = performance.now();
   broker.underWay.operations += 1;
   const done = (result: Result<OutputOf<N>>): Result<OutputOf<N>> => {

@@ -44,7 +44,9 @@ export async function ask<T extends OperationName>(
   const fields = await source(request);
   if (!caller.ok) return caller;
   if (!fields.ok) return fields;
-  const asked = parse({ ...fields.value, ...request.params, type, id: null });
+  // Whoever sends it writes it into the header; a request that is not traced does not pay for the look.
+  const trace = broker.tracing ? { traceparent: request.header('traceparent') || null } : {};
+  const asked = parse({ ...fields.value, ...request.params, ...trace, type, id: null });
   return asked.ok ? perform(broker, caller.value, type, asked.value as InputOf<T>) : asked;
 }
 

@@ -1,8 +1,16 @@
-import type { Entry } from './entry.ts';
+import type { Entry, Event } from './entry.ts';
 import { frameOf } from './format.ts';
 import type { Format } from './format.ts';
 import type { Fanout, HubStats } from './ports.ts';
 import type { Subscriber, Subscription } from './subscriber.ts';
+
+export interface LaneParts {
+  readonly fanout: Fanout;
+  readonly formats: readonly Format[];
+  readonly stats: HubStats;
+  /** Told of each event that went out, and to how many connections. */
+  readonly delivered?: ((event: Event, connections: number) => void) | undefined;
+}
 
 /**
  * The live path: an entry goes out as bytes encoded once per format, by native publish to each subscription that it
@@ -12,21 +20,24 @@ export class FastLane {
   readonly #fanout: Fanout;
   readonly #formats: readonly Format[];
   readonly #stats: HubStats;
+  readonly #delivered: LaneParts['delivered'];
   readonly #onLost: (subscriber: Subscriber, n: number) => void;
 
-  constructor(
-    fanout: Fanout,
-    formats: readonly Format[],
-    stats: HubStats,
-    onLost: (subscriber: Subscriber, n: number) => void,
-  ) {
-    this.#fanout = fanout;
-    this.#formats = formats;
-    this.#stats = stats;
+  constructor(parts: LaneParts, onLost: (subscriber: Subscriber, n: number) => void) {
+    this.#fanout = parts.fanout;
+    this.#formats = parts.formats;
+    this.#stats = parts.stats;
+    this.#delivered = parts.delivered;
     this.#onLost = onLost;
   }
 
   publish(entry: Entry, route: readonly Subscription[]): void {
+    const before = this.#stats.eventsDelivered;
+    this.#publish(entry, route);
+    if (this.#delivered && entry.kind === 'event') this.#delivered(entry, this.#stats.eventsDelivered - before);
+  }
+
+  #publish(entry: Entry, route: readonly Subscription[]): void {
     for (const subscription of route) {
       for (const format of this.#formats) {
         const riders = subscription.riders[format.index];

@@ -6,10 +6,11 @@ import type { Cursor } from './cursor.ts';
 import { Endings } from './endings.ts';
 import type { Entry } from './entry.ts';
 import { FastLane } from './fast-lane.ts';
+import type { LaneParts } from './fast-lane.ts';
+import type { Format } from './format.ts';
 import { Outgoing } from './outgoing.ts';
 import { Pages } from './pages.ts';
-import type { Format } from './format.ts';
-import type { Defer, Fanout, HubStats, Socket } from './ports.ts';
+import type { Defer, HubStats, Socket } from './ports.ts';
 import { Pump } from './pump.ts';
 import { Ring } from './ring.ts';
 import { Rounds } from './rounds.ts';
@@ -21,12 +22,9 @@ import { Tails } from './tails.ts';
 const maxOutbox = 256;
 const maxOutboxBytes = 8 * 1024 * 1024;
 
-export interface HubOptions {
+export interface HubOptions extends LaneParts {
   log: Engine['log'];
   clock: Clock;
-  fanout: Fanout;
-  stats: HubStats;
-  formats: readonly Format[];
   defer: Defer;
   /** Events that a connection may lag behind per topic. */
   maxLag: number;
@@ -71,7 +69,7 @@ export class Hub {
     this.#pages = new Pages(log, clock);
     this.endings = new Endings(this, defer);
     this.outgoing = new Outgoing((entry) => this.#publish(entry), defer);
-    this.lane = new FastLane(options.fanout, options.formats, stats, (subscriber, n) => this.#lost(subscriber, n));
+    this.lane = new FastLane(options, (subscriber, n) => this.#lost(subscriber, n));
     this.tails = new Tails({
       log,
       clock,

@@ -2,7 +2,7 @@ import { fail, ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
 import type { Append, Engine } from '../../engine/engine.ts';
 import type { RunEvent } from '../../protocol/run-events.ts';
-import { eventBody } from '../../wire/event-frame.ts';
+import { eventBody, withTraceparent } from '../../wire/event-frame.ts';
 import type { Step } from './machine.ts';
 import { isOver, topicOf } from './run.ts';
 import type { Run } from './run.ts';
@@ -136,7 +136,8 @@ export class RunStore {
     for (const event of events) {
       const body = eventBody(event);
       if (!body.ok) return body;
-      appends.push({ topic, body: body.value, keep: this.#historySize, fence: run.fence });
+      const text = run.trace !== undefined && isTurn(event) ? withTraceparent(body.value, run.trace) : body.value;
+      appends.push({ topic, body: text, keep: this.#historySize, fence: run.fence });
     }
     const last = appends.at(-1);
     if (last && isOver(run)) last.seal = true;
@@ -161,6 +162,11 @@ export class RunStore {
       append: [...said, ...append.value],
     });
   }
+}
+
+/** What tells of the run's way from hand to hand. Of all that an agent says, a trace would be longer than its output. */
+function isTurn({ kind }: RunEvent): boolean {
+  return kind === 'queued' || kind === 'started' || kind === 'completed' || kind === 'cancelled' || kind === 'failed';
 }
 
 function standing(stored: { value: string; rev: number } | undefined): Result<Standing> {

@@ -47,6 +47,8 @@ export interface Run {
   readonly error?: RunError;
   readonly usage?: Record<string, unknown>;
   readonly metadata: Record<string, unknown>;
+  /** The traceparent of the request that started it, where that is recorded. */
+  readonly trace?: string;
 }
 
 export function isOver(run: Run): boolean {

@@ -6,6 +6,7 @@ import { cancelRun } from './cancelling.ts';
 import type { CancellingParts } from './cancelling.ts';
 import type { Line } from './line.ts';
 import type { RunIndex } from './run-index.ts';
+import { jobOf } from './run-job.ts';
 import { isOver } from './run.ts';
 import type { Run } from './run.ts';
 
@@ -60,7 +61,7 @@ export class Settling {
   /** Puts a run that nobody holds on the queue, if its turn has come. False where there was nothing to put there, or no need. */
   async enqueue(run: Run): Promise<Result<boolean>> {
     if (run.state !== 'queued' || run.worker !== undefined) return ok(false);
-    const { invocation, priority, session } = run;
+    const { invocation, session } = run;
     if (session !== undefined) {
       const line = await this.#parts.line.of(session);
       if (!line.ok) return line;
@@ -72,7 +73,7 @@ export class Settling {
       }
       if (place !== 0) return ok(false);
     }
-    const added = await this.#parts.engine.queue('runs').add({ id: invocation, data: invocation, priority });
+    const added = await this.#parts.engine.queue('runs').add(jobOf(run));
     return added.ok ? ok(added.value.added) : added;
   }
 

@@ -32,6 +32,8 @@ export interface StartRun {
   readonly whenBusy?: WhenBusy;
   readonly checkpoint?: string;
   readonly metadata?: Record<string, unknown>;
+  /** The traceparent of the request, where that is recorded; as we write it. */
+  readonly trace?: string;
 }
 
 export interface StartOptions {
@@ -143,7 +145,7 @@ export class Start {
   }
 
   #newRun(identity: Identity, invocation: string, asked: StartRun, createdAt: number): Run {
-    const { agent, session, thread, checkpoint, priority = 0, metadata = {} } = asked;
+    const { agent, session, thread, checkpoint, priority = 0, metadata = {}, trace } = asked;
     return {
       invocation,
       agent,
@@ -162,6 +164,7 @@ export class Start {
       pending: [],
       decisions: {},
       metadata,
+      ...(trace === undefined ? {} : { trace }),
     };
   }
 

@@ -6,6 +6,7 @@ import type { Log } from '../../observe/log.ts';
 import type { Agents } from '../agents.ts';
 import { step } from './machine.ts';
 import type { RunIndex } from './run-index.ts';
+import { jobOf } from './run-job.ts';
 import { isOver } from './run.ts';
 import type { Run } from './run.ts';
 import { nudge } from './run-signals.ts';
@@ -141,8 +142,9 @@ export class Sweeper {
     else await this.#unblock(head.value);
   }
 
-  async #add({ invocation, priority, state }: Run): Promise<void> {
-    const added = await this.#queue.add({ id: invocation, data: invocation, priority });
+  async #add(run: Run): Promise<void> {
+    const { invocation, state } = run;
+    const added = await this.#queue.add(jobOf(run));
     if (added.ok && added.value.added) this.#parts.log.info('a run had no job', { invocation, state });
   }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { errorTable } from '../../../shared/base/errors.ts';
 import { closeCodes } from '../../../shared/protocol/close-codes.ts';
-import { optionalFields } from '../../../shared/protocol/common.ts';
+import { envelope, optionalFields } from '../../../shared/protocol/common.ts';
 import { requestSchemas } from '../../../shared/protocol/requests.ts';
 import { runEvents } from '../../../shared/protocol/run-events.ts';
 import { runRecord, runStates } from '../../../shared/protocol/runs.ts';
@@ -50,11 +50,14 @@ it('the page describes every request, and no other', () => {
   expect(new Set(described)).toEqual(new Set(Object.keys(requestSchemas)));
 });
 
+/** The page describes them once. */
+const ofEvery = new Set(['type', ...Object.keys(envelope)]);
+
 it.each(Object.entries(requestSchemas))(
   'the page names every field of %s, and which may be left out',
   (type, schema) => {
     const optional = optionalFields(schema.shape);
-    const fields = Object.keys(schema.shape).filter((name) => name !== 'type' && name !== 'id');
+    const fields = Object.keys(schema.shape).filter((name) => !ofEvery.has(name));
     const named = rows(`### \`${type}\``).map(([name]) => name);
     expect(new Set(named)).toEqual(new Set(fields.map((name) => (optional.has(name) ? `${name}?` : name))));
   },

@@ -2,7 +2,14 @@ import { decode as peerDecode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { eventFrame } from '../../../shared/protocol/pushes.ts';
-import { eventBody, eventFrameJson, eventFrameMsgpack } from '../../../shared/wire/event-frame.ts';
+import {
+  eventBody,
+  eventFrameJson,
+  eventFrameMsgpack,
+  traceparentIn,
+  withoutTraceparent,
+  withTraceparent,
+} from '../../../shared/wire/event-frame.ts';
 import { formats } from '../../../shared/wire/formats.ts';
 import { clientDepth } from '../../../shared/wire/plain.ts';
 
@@ -43,6 +50,43 @@ describe('the body of an event', () => {
     const ring: Record<string, unknown> = {};
     ring['ring'] = ring;
     expect(eventBody(ring)).toMatchObject({ ok: false, code: 'bad_request' });
+  });
+});
+
+describe('the trace in a body', () => {
+  const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+  it.each([body(null), body({ n: [1] }, 'm-1'), body('', '"}'), body({})])(
+    'goes in, is found, and goes out of %s',
+    (plain) => {
+      const traced = withTraceparent(plain, trace);
+      expect(JSON.parse(traced)).toEqual({ ...(JSON.parse(plain) as object), traceparent: trace });
+      expect(traceparentIn(traced)).toBe(trace);
+      expect(withoutTraceparent(traced)).toBe(plain);
+      expect(traceparentIn(plain)).toBeUndefined();
+      expect(withoutTraceparent(plain)).toBe(plain);
+    },
+  );
+
+  it('cannot be made up by what somebody publishes', () => {
+    const member = `,"traceparent":"${trace}"`;
+    const tries: [unknown, string?][] = [
+      [{ a: 1, traceparent: trace }],
+      [member],
+      [`x${member}}`],
+      [0, `x${member}`],
+      [0, `x${member}}`],
+      [0, trace],
+      [[{ a: 1, traceparent: trace }]],
+    ];
+    for (const [data, messageId] of tries) expect(traceparentIn(body(data, messageId))).toBeUndefined();
+  });
+
+  it('comes last in both formats', () => {
+    const event = { ...place, body: withTraceparent(body({ n: 1 }, 'm-1'), trace) };
+    const expected = { type: 'event', ...place, data: { n: 1 }, messageId: 'm-1', traceparent: trace };
+    expect(Buffer.from(eventFrameJson(event)).toString()).toBe(JSON.stringify(expected));
+    expect(peerDecode(eventFrameMsgpack(event))).toStrictEqual(expected);
   });
 });
 

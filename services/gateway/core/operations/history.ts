@@ -4,6 +4,7 @@ import { must } from '../../../../shared/base/assert.ts';
 import type { LogEvent } from '../../../../shared/engine/engine.ts';
 import type { HistoryRequest, HistoryResult } from '../../../../shared/protocol/publish.ts';
 import { topicFault } from '../../../../shared/topics/grammar.ts';
+import type { EventFields } from '../../../../shared/wire/event-frame.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
 import { mayReadAll } from '../reading.ts';
@@ -34,6 +35,5 @@ export async function history(broker: Broker, caller: Caller, input: Input): Pro
 /** An event as it stands in an answer: the fields of its frame. */
 function asSent(event: LogEvent): HistoryResult['events'][number] {
   const { topic, seq, epoch, ts, body } = event;
-  const { data, messageId } = JSON.parse(body) as { data: unknown; messageId?: string };
-  return { topic, seq, epoch, ts, data, ...(messageId === undefined ? {} : { messageId }) };
+  return { topic, seq, epoch, ts, ...(JSON.parse(body) as EventFields) };
 }

@@ -4,7 +4,7 @@ import { mayPublish } from '../../../../shared/domain/permissions.ts';
 import type { Append, Appended } from '../../../../shared/engine/engine.ts';
 import type { PublishRequest, PublishResult } from '../../../../shared/protocol/publish.ts';
 import { topicFault } from '../../../../shared/topics/grammar.ts';
-import { eventBody } from '../../../../shared/wire/event-frame.ts';
+import { eventBody, withTraceparent } from '../../../../shared/wire/event-frame.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
 import { payloadFault, wellKnownOf } from '../well-known.ts';
@@ -24,7 +24,8 @@ export function publish(broker: Broker, _caller: Caller, input: Input): Promise<
   const body = eventBody(data, messageId);
   if (!body.ok) return Promise.resolve(body);
   if (body.value.length > broker.config.maxFrameBytes) return Promise.resolve(fail('payload_too_large'));
-  const event: Append = { topic, body: body.value };
+  const trace = broker.tracing?.current();
+  const event: Append = { topic, body: trace === undefined ? body.value : withTraceparent(body.value, trace) };
   if (ephemeral) event.ephemeral = true;
   else if (messageId !== undefined) event.messageId = messageId;
   return broker.engine.log.append(event).then((appended) => answer(broker, topic, appended));

@@ -34,12 +34,18 @@ export async function run(
   const refused = faultOf(asked, broker.config.maxFrameBytes);
   if (refused) return refused;
   const { subscriber } = caller;
+  const trace = broker.tracing?.current();
   let expected: string | undefined;
-  const started = await broker.runs.start(must(caller.identity), asked, (invocation) => {
-    if (!wanted || !subscriber) return;
-    expected = topicOf(invocation);
-    expectRun(broker.hub, subscriber, expected);
-  });
+  const started = await broker.runs.start(
+    must(caller.identity),
+    trace === undefined ? asked : { ...asked, trace },
+    (invocation) => {
+      broker.tracing?.note({ 'agentwire.invocation': invocation });
+      if (!wanted || !subscriber) return;
+      expected = topicOf(invocation);
+      expectRun(broker.hub, subscriber, expected);
+    },
+  );
   const isNew = started.ok && !started.value.duplicate;
   if (subscriber && expected !== undefined && !isNew) stopExpecting(broker.hub, subscriber, expected);
   if (!started.ok) return started;

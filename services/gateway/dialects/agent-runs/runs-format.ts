@@ -1,3 +1,4 @@
+import { withoutTraceparent } from '../../../../shared/wire/event-frame.ts';
 import { encodeUtf8 } from '../../../../shared/wire/utf8.ts';
 import { invocationOf, kindOf, runEventOf } from '../../core/run-entries.ts';
 import type { Entry, Event } from '../../hub/entry.ts';
@@ -26,7 +27,7 @@ class RunsFormat implements Format {
 function encodeEvent(event: Event, invocation: string): Uint8Array {
   const kind = kindOf(event);
   if (kind === 'completed' || kind === 'cancelled') return endedFrame(kind, invocation);
-  if (kind !== 'failed') return frame(invocation, event.body);
+  if (kind !== 'failed') return frame(invocation, withoutTraceparent(event.body));
   const data = runEventOf(event);
   return errorFrame(data.kind === 'failed' ? data.error.message : kind, invocation);
 }

@@ -1,0 +1,81 @@
+import { realClock } from '../../shared/base/clock.ts';
+import type { Service } from '../../shared/base/lifecycle.ts';
+import type { ServiceName } from '../../shared/config/options.ts';
+import type { Log } from '../../shared/observe/log.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
+import { refuse } from './process.ts';
+import { packageVersion } from './version.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** For the last spans, when the process ends: a collector that is away must not hold it up. */
+const flushMs = 3000;
+
+/** Each of them says where spans are to go. What else OpenTelemetry has in variables, the SDK reads itself. */
+const asking = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_TRACES_EXPORTER'];
+
+export interface ProcessTracing {
+  readonly tracing: Tracing;
+  /** Goes before all that makes spans, and ends after it. */
+  service(log: Log): Service;
+}
+
+/**
+ * Nothing of OpenTelemetry is loaded where nobody asks for it. Where somebody does and it is not there, the process
+ * does not start: one that traces nothing in silence would be found out when the trace is needed.
+ */
+export async function tracingOf(service: ServiceName): Promise<ProcessTracing | undefined> {
+  const { env } = process;
+  const variable = askedBy(env);
+  if (variable === undefined) return undefined;
+  try {
+    const { NodeSDK } = await import('@opentelemetry/sdk-node');
+    const { Tracing } = await import('../../shared/observe/tracing.ts');
+    const tracing = new Tracing(packageVersion());
+    return { tracing, service: (log) => spans(tracing, new NodeSDK(settingsFor(service)), log) };
+  } catch (error) {
+    const reason = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : 'does not load';
+    return refuse(service, [
+      `${variable} asks for tracing, and @opentelemetry/sdk-node ${reason}: install it, or unset the variable`,
+    ]);
+  }
+}
+
+/** Spans only: the figures are on /metrics, and the log lines on standard output. */
+function settingsFor(service: ServiceName): { serviceName?: string; logRecordProcessors: []; metricReaders: [] } {
+  const { env } = process;
+  const named =
+    value(env, 'OTEL_SERVICE_NAME') !== '' || value(env, 'OTEL_RESOURCE_ATTRIBUTES').includes('service.name=');
+  return { ...(named ? {} : { serviceName: `agentwire-${service}` }), logRecordProcessors: [], metricReaders: [] };
+}
+
+function spans(tracing: Tracing, sdk: { start(): void; shutdown(): Promise<void> }, log: Log): Service {
+  return {
+    name: 'tracing',
+    start: () => {
+      tracing.report(log);
+      sdk.start();
+      return Promise.resolve();
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        const cancel = realClock.later(flushMs, resolve);
+        void sdk
+          .shutdown()
+          .catch((error: unknown) => log.warn('the last spans were not taken', { error }))
+          .finally(() => {
+            cancel();
+            resolve();
+          });
+      }),
+  };
+}
+
+function askedBy(env: Environment): string | undefined {
+  const off = value(env, 'OTEL_SDK_DISABLED').toLowerCase() === 'true' || value(env, 'OTEL_TRACES_EXPORTER') === 'none';
+  return off ? undefined : asking.find((name) => value(env, name) !== '');
+}
+
+function value(env: Environment, name: string): string {
+  return env[name]?.trim() ?? '';
+}
