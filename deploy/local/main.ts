@@ -28,15 +28,11 @@ try {
 
 async function up(): Promise<number> {
   const before = loadState(folder);
-  const ended = before?.processes.filter((process) => !isRunning(process)) ?? [];
-  if (before && ended.length === 0) {
-    say('The cluster is up already.', ...placesOf(before));
-    return 0;
-  }
-  // Where all of them have ended, the machine was started anew, and there is nothing to stop.
-  if (before && ended.length < before.processes.length) {
-    say(`The cluster is up without ${namesOf(ended)}: stop the rest of it first.`, ...placesOf(before));
-    return 1;
+  // Where none of it runs the machine was started anew, and there is nothing to stop.
+  if (before?.processes.some(isRunning)) {
+    const already = isWhole(before);
+    say(`The cluster is up ${already ? 'already.' : 'in part: stop it first.'}`, ...placesOf(before));
+    return already ? 0 : 1;
   }
   const { PORT, GATEWAYS, WORKERS, ...env } = process.env;
   const port = whole('PORT', PORT || '8080', 1, 65_535);
@@ -58,10 +54,9 @@ async function down(): Promise<number> {
     return 0;
   }
   const killed = await stopCluster(folder, state);
+  const names = killed.map((process) => process.name).join(', ');
   say(
-    killed.length === 0
-      ? 'The cluster is down.'
-      : `The cluster is down; ${namesOf(killed)} did not end in time, and had to be killed.`,
+    names === '' ? 'The cluster is down.' : `The cluster is down; ${names} did not end in time, and had to be killed.`,
   );
   return killed.length === 0 ? 0 : 1;
 }
@@ -70,7 +65,12 @@ async function down(): Promise<number> {
 function status(): number {
   const state = loadState(folder);
   say(...(state ? placesOf(state) : ['There is no cluster.']));
-  return state?.processes.every(isRunning) ? 0 : 1;
+  return state && isWhole(state) ? 0 : 1;
+}
+
+/** The balancer is the last to be started. */
+function isWhole({ processes }: ClusterState): boolean {
+  return processes.every(isRunning) && processes.some(({ role }) => role === 'balancer');
 }
 
 function placesOf(state: ClusterState): string[] {
@@ -89,10 +89,6 @@ function whole(setting: string, text: string, least: number, most: number): numb
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
   throw new Error(`${setting} must be a whole number from ${least} to ${most}, and is ${text}`);
-}
-
-function namesOf(processes: readonly ClusterProcess[]): string {
-  return processes.map((process) => process.name).join(', ');
 }
 
 function say(...lines: string[]): void {
