@@ -1,4 +1,4 @@
-import type { SubscribeResult, Subscribed } from '../protocol/subscribe.ts';
+import type { Since, SubscribeResult, Subscribed } from '../protocol/subscribe.ts';
 import type { Entry } from './entry.ts';
 import type { Gap } from './events.ts';
 import type { Positions } from './positions.ts';
@@ -46,7 +46,7 @@ export class Recovery {
   #beginPattern(entry: Entry, now: number): void {
     const { since } = entry;
     entry.time = now;
-    if (since === 'earliest') entry.time = 0;
+    if (asksForOld(since)) entry.time = 0;
     if (typeof since !== 'object' || !('time' in since)) return;
     entry.time = since.time;
     for (const [topic, { epoch, seq }] of Object.entries(since.positions ?? {})) {
@@ -75,8 +75,13 @@ export class Recovery {
     const patterns = this.#registry.patternsOf(name).filter((pattern) => pattern.established);
     if (patterns.length === 0) this.#positions.place(name, { epoch, seq: before, ts: time, loose: false });
     else if (entry.since === 'latest' || patterns.some((pattern) => !first.has(pattern))) entry.since = { time };
-    else if (entry.since === 'earliest') entry.since = { time: 0 };
+    else if (asksForOld(entry.since)) entry.since = { time: 0 };
   }
+}
+
+/** Of whatever age: what of it has not come before the connection is lost, no time but the first brings. */
+function asksForOld(since: Since): boolean {
+  return since === 'earliest' || (typeof since === 'object' && 'last' in since);
 }
 
 function numbers(from: number, to: number): { from: number; to: number } | object {

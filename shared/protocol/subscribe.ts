@@ -1,20 +1,25 @@
 import * as z from 'zod';
 import { count, envelope, isMap, optionalFields, position, topicName, withoutNulls } from './common.ts';
 
+/** As many as one reading of the log gives. */
+export const maxLast = 1000;
+
 const sinceForms = z.union(
   [
     z.enum(['latest', 'earliest']),
     position,
     // One schema for both: were `{time}` a form of its own, a fault in `positions` would quietly turn into it.
     z.object({ positions: z.record(z.string(), position).exactOptional(), time: count }),
+    z.object({ last: z.int().min(1).max(maxLast) }),
   ],
-  { error: 'must be "latest", "earliest", {seq, epoch}, {time} or {positions, time}' },
+  { error: `must be "latest", "earliest", {seq, epoch}, {time}, {positions, time} or {last: 1 to ${maxLast}}` },
 );
-const sinceFields: ReadonlySet<string> = new Set(['seq', 'epoch', 'positions', 'time']);
+const sinceFields: ReadonlySet<string> = new Set(['seq', 'epoch', 'positions', 'time', 'last']);
 
 /**
  * Where to begin. `{seq, epoch}` is for one topic; `{time}` (the cluster's clock, never the client's) for topics and
  * patterns; `{positions, time}` is a pattern's way back, with `time` for the topics that `positions` does not name.
+ * `{last}` is so many of a topic's last events, and of each topic that a pattern matches.
  */
 export const since = z.preprocess((value) => (isMap(value) ? withoutNulls(value, sinceFields) : value), sinceForms);
 export type Since = z.output<typeof since>;

@@ -1,5 +1,6 @@
 import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
+import { maxLast } from '../../../shared/protocol/subscribe.ts';
 import { topicFault } from '../../../shared/topics/grammar.ts';
 import type { Caller } from '../core/caller.ts';
 import { perform } from '../core/operations.ts';
@@ -37,8 +38,11 @@ export async function streamOfTopic(door: Door, request: Request): Promise<Reply
   const from = await positionOf(door, caller.value, request, topic);
   if (!from.ok) return failed(from);
   const point = from.value;
+  const last = lastOf(request);
+  if (!last.ok) return failed(last);
+  const since = point ?? last.value;
   const stream = new SseStream(door, caller.value.identity, new SseSocket(), byPosition);
-  const prepared = await stream.prepare({ topics: [point ? { topic, since: point } : topic] });
+  const prepared = await stream.prepare({ topics: [since ? { topic, since } : topic] });
   if (!prepared.ok) return failed(prepared);
   return replyWith(stream, ([subscribed]) => (subscribed ? greetingAt(subscribed, point) : ''));
 }
@@ -53,7 +57,9 @@ async function streamOfMany(door: Door, request: Request): Promise<Reply | Strea
   if (id !== '' && !/^\d{1,15}$/.test(id)) {
     return failed(fail('bad_request', 'Last-Event-ID: must be a time that this stream gave as an id'));
   }
-  const since = id === '' ? undefined : { time: Number(id) };
+  const last = lastOf(request);
+  if (!last.ok) return failed(last);
+  const since = id === '' ? last.value : { time: Number(id) };
   const format = new TimeFormat();
   const stream = new SseStream(door, caller.value.identity, new SseSocket(format), format);
   format.subscriber = stream.subscriber;
@@ -108,6 +114,14 @@ export async function positionOf(
   // A number alone is one of the numbering that there is now.
   const head = await perform(door.broker, caller, 'history', { topic, limit: 1 });
   return head.ok ? ok({ epoch: head.value.epoch, seq: Number(after) }) : head;
+}
+
+/** How to begin where there is no place to go on from. */
+function lastOf(request: Request): Result<{ last: number } | undefined> {
+  const written = request.query.get('last') ?? '';
+  if (written === '') return ok(undefined);
+  const last = /^\d{1,4}$/.test(written) ? Number(written) : 0;
+  return last >= 1 && last <= maxLast ? ok({ last }) : fail('bad_request', `last: must be 1 to ${maxLast}`);
 }
 
 /** A place to come back to before the first event came; and what is missing of that which was asked for. */

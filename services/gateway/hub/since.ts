@@ -12,6 +12,7 @@ export type Since =
   | { after: number }
   | { seq: number; epoch: string }
   | { time: number }
+  | { last: number }
   | { positions: Record<string, { seq: number; epoch: string }>; time: number };
 
 /** Where the replay of one topic begins: after `after`. `recovered`: nothing is missing between what was asked for and the head. */
@@ -46,6 +47,7 @@ export function startOf(since: Exclude<Since, 'latest'>, head: TopicHead): Start
   if (since === 'earliest') return { after: head.first - 1, recovered: true };
   if ('after' in since) return startAfter(since.after, head);
   if ('seq' in since) return startAt(since, head);
+  if ('last' in since) return { after: Math.max(head.seq - since.last, head.first - 1), recovered: true };
   // Own ones only: a topic may be named as something that every object has.
   const point =
     'positions' in since && Object.hasOwn(since.positions, head.topic) ? since.positions[head.topic] : undefined;

@@ -15,7 +15,7 @@ type Step =
   | {
       do: 'subscribe';
       name: number;
-      since: 'latest' | 'earliest';
+      since: 'latest' | 'earliest' | { last: number };
       inHandler: 'nothing' | 'again' | 'another' | 'throw';
     }
   | { do: 'unsubscribe'; which: number }
@@ -41,7 +41,7 @@ const everyday: fc.WeightedArbitrary<Step>[] = [
     arbitrary: fc.record({
       do: fc.constant('subscribe'),
       name: small,
-      since: fc.constantFrom('latest', 'latest', 'earliest'),
+      since: fc.constantFrom<'latest' | 'earliest' | { last: number }>('latest', 'latest', 'earliest', { last: 2 }),
       inHandler: fc.constantFrom('nothing', 'nothing', 'again', 'another', 'throw'),
     }),
   },

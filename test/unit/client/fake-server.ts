@@ -336,7 +336,8 @@ export class FakeSocket implements WebSocketLike {
       if (!known || point.seq > seq) return { after: kept, recovered: false };
       return { after: Math.max(point.seq, kept), recovered: point.seq >= kept };
     }
-    const { time } = since as { time: number };
+    const { last, time } = since as { last?: number; time: number };
+    if (last !== undefined) return { after: Math.max(seq - last, kept), recovered: true };
     const found = log.kept(topic).find((event) => event.ts >= time);
     const before = found ? found.seq - 1 : seq;
     return { after: before, recovered: kept === 0 || before > kept };

@@ -116,6 +116,41 @@ test('a position counts only after the handlers ran: one that begins anew in a h
   expect(again.data).toEqual(['kept']);
 });
 
+test('the last events are asked for once: the way back is by what came of them', async () => {
+  const made = await connected();
+  for (const data of [1, 2, 3]) made.log.append('a', data);
+  for (const data of [1, 2]) for (const topic of ['t.1', 't.2']) made.log.append(topic, data);
+  const [one, many] = [notes(), notes()];
+  void made.client.subscribe('a', one.handler, { since: { last: 2 } });
+  void made.client.subscribe('t.*', many.handler, { since: { last: 1 } });
+  await made.quiet();
+  expect([one.seqs, many.seqs]).toEqual([
+    [2, 3],
+    [2, 2],
+  ]);
+  made.server.socket!.cut();
+  for (const data of [4, 5, 6]) for (const topic of ['a', 't.1', 't.new']) made.log.append(topic, data);
+  await made.pass(1000);
+  expect(one.seqs).toEqual([2, 3, 4, 5, 6]);
+  expect(many.data).toEqual([2, 2, 4, 5, 6, 4, 5, 6]);
+  expect(made.told.gap).toEqual([]);
+});
+
+test('what had not come of the last events when the connection was lost comes after it', async () => {
+  const made = await connected();
+  for (const topic of ['a', 't.1', 't.2']) made.log.append(topic, topic);
+  const [one, many] = [notes(), notes()];
+  void made.client.subscribe('a', one.handler, { since: { last: 1 } });
+  void made.client.subscribe('t.*', many.handler, { since: { last: 1 } });
+  await microtasks();
+  made.server.socket!.toServer();
+  made.server.socket!.toClient();
+  expect([one.data, many.data]).toEqual([[], []]);
+  made.server.socket!.cut();
+  await made.pass(1000);
+  expect([one.data, many.data]).toEqual([['a'], ['t.1', 't.2']]);
+});
+
 test('what arrives of a subscription given up is not taken for part of the one made after it', async () => {
   const made = await connected();
   const [before, after] = [notes(), notes()];

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { join } from '../../support/client.ts';
 import type { Format, TestClient } from '../../support/client.ts';
 import { startGateway } from '../../support/in-process.ts';
@@ -79,6 +79,43 @@ describe.each<Format>(['json', 'msgpack'])('since, of a pattern, in %s:', (forma
     await subscribe(client, 'a.*', since);
     await client.gather(4);
     expect(got(client)).toEqual(['a.1 3', 'a.2 2', 'a.3 1', 'a.new 1']);
+  });
+
+  it('so many last ones are those of each topic that matches', async () => {
+    const { port } = await startGateway();
+    const [client, publisher] = [await join(port, { format }), await join(port)];
+    await publish(publisher, ['a.1', 'a.1', 'a.1', 'a.2', 'a.3', 'a.3', 'b.1']);
+    const { subscriptions } = await subscribe(client, 'a.*', { last: 2 });
+    expect(subscriptions).toEqual([{ topic: 'a.*', pattern: true, recovered: true }]);
+    await publish(publisher, ['a.1', 'a.new', 'a.new', 'a.new']);
+    await client.gather(9);
+    expect(got(client)).toEqual([
+      'a.1 2',
+      'a.1 3',
+      'a.1 4',
+      'a.2 1',
+      'a.3 1',
+      'a.3 2',
+      'a.new 1',
+      'a.new 2',
+      'a.new 3',
+    ]);
+  });
+
+  it('the last value of every agent is there long after the history of its topic', async () => {
+    const { port } = await startGateway({ AGENTWIRE_HISTORY_TTL_S: '1' });
+    const [client, publisher] = [await join(port, { format }), await join(port)];
+    const report = (agentId: string, kind: string, fields: object) =>
+      publisher.request({ type: 'publish', topic: `agent.${agentId}.${kind}`, data: { agentId, ...fields } });
+    for (const status of ['busy', 'idle']) for (const agent of ['7', '8']) await report(agent, 'status', { status });
+    await report('7', 'health', { healthy: true });
+    await report('7', 'logs', { level: 'info', message: 'goes with the history' });
+    const kept = () => publisher.request<{ events: unknown[] }>({ type: 'history', topic: 'agent.7.logs' });
+    await vi.waitFor(async () => expect((await kept()).events).toEqual([]), { timeout: 5000 });
+    const { subscriptions } = await subscribe(client, 'agent.#', { last: 5 });
+    expect(subscriptions).toEqual([{ topic: 'agent.#', pattern: true, recovered: true }]);
+    await client.gather(3);
+    expect(got(client)).toEqual(['agent.7.health 1', 'agent.7.status 2', 'agent.8.status 2']);
   });
 
   it('a position of another numbering is not recovered, and what is kept of the topic comes all the same', async () => {

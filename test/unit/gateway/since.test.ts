@@ -113,6 +113,27 @@ describe.each<Format>(['json', 'msgpack'])('since, of a topic, in %s:', (format)
     expect(await got()).toEqual([1, 2, 3]);
   });
 
+  it('so many last ones are as many as are kept at most', async () => {
+    const { client, epoch, got } = await given(5);
+    const { subscriptions } = await subscribe(client, 't', { last: 2 });
+    expect(subscriptions).toEqual([{ topic: 't', pattern: false, epoch, seq: 5, recovered: true, replay: 2 }]);
+    const more = await subscribe(client, 'u', { last: 1000 });
+    expect(more.subscriptions).toMatchObject([{ seq: 0, recovered: true, replay: 0 }]);
+    expect(await got()).toEqual([4, 5, 6]);
+  });
+
+  it('of a topic that keeps fewer, all of them come, and nothing is said to be missing', async () => {
+    const { client } = await given(7, { AGENTWIRE_HISTORY_SIZE: '3' });
+    const { subscriptions } = await subscribe(client, 't', { last: 5 });
+    expect(subscriptions).toMatchObject([{ seq: 7, recovered: true, replay: 3 }]);
+    expect((await client.gather(3)).map(({ seq }) => seq)).toEqual([5, 6, 7]);
+  });
+
+  it.each([0, 1001, -1, 1.5, '1', null, {}])('%j is no number of last ones', async (last) => {
+    const { client } = await given(1);
+    await expect(subscribe(client, 't', { last })).rejects.toThrow('bad_request');
+  });
+
   it('the position of a topic never used brings its first event', async () => {
     const { port } = await startGateway();
     const publisher = await join(port);

@@ -61,6 +61,17 @@ describe('a stream of several topics', () => {
     expect(new Set(second.events.map(key)).size).toBe(second.events.length);
   });
 
+  it('begins with so many of the last events of each topic', async () => {
+    const { port, engine } = await startGateway();
+    await append(engine, 'a.1', 1, 2, 3);
+    await append(engine, 'a.2', 1);
+    await append(engine, 'b', 1, 2);
+    const client = await listen(port, '/v1/stream?topic=a.*&topic=b&last=1');
+    await client.gather(3);
+    expect(client.events.map(key).sort()).toEqual(['a.1 3', 'a.2 1', 'b 2']);
+    expect(await refusal(port, '/v1/stream?topic=a.*&last=1001')).toMatchObject({ status: 400 });
+  });
+
   it('gives a time to come back to before the first event came', async () => {
     const { port, engine } = await startGateway();
     const first = await listen(port, '/v1/stream?topic=a.*&topic=b');

@@ -80,6 +80,21 @@ describe('the stream of one topic', () => {
     expect(seen).toEqual(Array.from({ length: 6 + 3 * 3 }, (_, i) => i + 1));
   });
 
+  it('begins with so many of the last events, and comes back by the place that it gave', async () => {
+    const gateway = await startGateway();
+    await publish(gateway, 'a.b', 1, 2, 3);
+    const first = await listen(gateway.port, `${path}?last=2`);
+    await first.gather(2);
+    expect(first.seqs).toEqual([2, 3]);
+    first.cut();
+    await publish(gateway, 'a.b', 4, 5, 6);
+    const second = await listen(gateway.port, `${path}?last=2`, { 'last-event-id': first.lastId });
+    await second.gather(3);
+    expect(second.seqs).toEqual([4, 5, 6]);
+    for (const last of ['0', '1001', 'x', '-1', '1e2'])
+      expect(await refusal(gateway.port, `${path}?last=${last}`)).toMatchObject({ status: 400 });
+  });
+
   it('gives a place to come back to before the first event came', async () => {
     const gateway = await startGateway();
     for (const before of [0, 1]) {

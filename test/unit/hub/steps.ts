@@ -14,7 +14,7 @@ export type Step =
   | { do: 'publish'; topic: string; count: number; ephemeral: boolean }
   | { do: 'deliver' | 'answer'; count: number }
   | { do: 'loseLive'; said: boolean }
-  | { do: 'subscribe'; client: number; names: string[]; since: 'latest' | 'earliest' | 'position' | 'time' }
+  | { do: 'subscribe'; client: number; names: string[]; since: 'latest' | 'earliest' | 'position' | 'time' | 'last' }
   | { do: 'unsubscribe'; client: number; name: string }
   | { do: 'attach'; client: number; run: string; from: 'start' | 'last' | 'later' }
   | { do: 'expect' | 'giveUp'; client: number; run: string }
@@ -49,7 +49,7 @@ export const often: fc.WeightedArbitrary<Step>[] = [
       do: fc.constant('subscribe'),
       client,
       names: fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }),
-      since: fc.constantFrom('latest', 'earliest', 'position', 'time'),
+      since: fc.constantFrom('latest', 'earliest', 'position', 'time', 'last'),
     }) as fc.Arbitrary<Step>,
   },
   {
@@ -122,6 +122,7 @@ let bodies = 0;
 
 function sinceOf(world: World, who: Client, step: { names: string[]; since: string }, name: string): Since {
   if (step.since === 'latest' || step.since === 'earliest') return step.since;
+  if (step.since === 'last') return { last: 3 };
   if (step.since === 'time') return { time: world.log.clock - 6 };
   if (isPattern(name)) return { positions: {}, time: Math.max(0, world.log.clock - 4) };
   const last = eventsOf(who, name).at(-1);

@@ -108,6 +108,8 @@ describe('the refusal of a bad request names the field and what is wrong with it
     [subscribeTo({ topic: 'a', since: 'yesterday' }), 'topics[0].since must be "latest"'],
     [subscribeTo({ topic: 'a', since: { time: 'x' } }), 'topics[0].since.time must be a number'],
     [subscribeTo({ topic: 'a', since: { seq: 1 } }), 'topics[0].since.epoch is missing'],
+    [subscribeTo({ topic: 'a', since: { last: 0 } }), 'topics[0].since.last is refused: too small'],
+    [subscribeTo({ topic: 'a', since: { last: 1001 } }), 'topics[0].since.last is refused: too big'],
     [
       subscribeTo({ topic: 'a', since: { positions: { b: { seq: -1, epoch: '' } }, time: 1 } }),
       'topics[0].since.positions.b.seq is refused: too small',

@@ -26,6 +26,7 @@ export function publish(broker: Broker, _caller: Caller, input: Input): Promise<
   if (body.value.length > broker.config.maxFrameBytes) return Promise.resolve(fail('payload_too_large'));
   const trace = broker.tracing?.current();
   const event: Append = { topic, body: trace === undefined ? body.value : withTraceparent(body.value, trace) };
+  if (known?.retained) event.retain = true;
   if (ephemeral) event.ephemeral = true;
   else if (messageId !== undefined) event.messageId = messageId;
   return broker.engine.log.append(event).then((appended) => answer(broker, topic, appended));

@@ -77,5 +77,6 @@ function sinceOf(name: string, asked: NonNullable<Asked>): Result<Since> {
       ? fail('bad_request', `topics: a pattern has no position of its own, as ${name} was given`)
       : ok(asked);
   }
+  if ('last' in asked) return ok(asked);
   return ok(asked.positions ? { positions: asked.positions, time: asked.time } : { time: asked.time });
 }
