@@ -22,12 +22,8 @@ function jobOf({ swarm, proposal, at }: Deadline, now: number): NewJob {
   return { id: `${swarm}.${proposal}.${at}`, data: JSON.stringify(data), delayMs: Math.max(at - now, 0) };
 }
 
-export function setDeadline(
-  { queue }: Pick<Engine, 'queue'>,
-  deadline: Deadline,
-  now: number,
-): Promise<Result<unknown>> {
-  return queue(deadlinesQueue).add(jobOf(deadline, now));
+export function setDeadline(engine: Pick<Engine, 'queue'>, deadline: Deadline, now: number): Promise<Result<unknown>> {
+  return engine.queue(deadlinesQueue).add(jobOf(deadline, now));
 }
 
 /** What a worker does with the job: as often as it takes, by as many as get it. Only the first one decides. */

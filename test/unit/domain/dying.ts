@@ -15,20 +15,22 @@ export class Dying {
     this.#left = changes;
     this.#lastIsMute = lastIsMute;
     const { records } = engine;
-    const queue = engine.queue('runs');
     this.engine = through(engine, {
       records: {
         read: (home, keys) => this.#reads(() => records.read(home, keys)),
         page: (home, list, range) => this.#reads(() => records.page(home, list, range)),
         commit: (home, change) => this.#changes(() => records.commit(home, change)),
       },
-      queue: () => ({
-        add: (job) => this.#changes(() => queue.add(job)),
-        remove: (id) => this.#changes(() => queue.remove(id)),
-        has: (ids) => this.#reads(() => queue.has(ids)),
-        counts: () => this.#reads(() => queue.counts()),
-        consume: (options) => queue.consume(options),
-      }),
+      queue: (name) => {
+        const queue = engine.queue(name);
+        return {
+          add: (job) => this.#changes(() => queue.add(job)),
+          remove: (id) => this.#changes(() => queue.remove(id)),
+          has: (ids) => this.#reads(() => queue.has(ids)),
+          counts: () => this.#reads(() => queue.counts()),
+          consume: (options) => queue.consume(options),
+        };
+      },
     });
   }
 
