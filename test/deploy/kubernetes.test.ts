@@ -126,7 +126,7 @@ describe('the manifests for Kubernetes', () => {
     const { spec, container } = podOf('Deployment', `agentwire-${service}`);
     const beforeS = Number(container.lifecycle?.preStop.exec.command[1] ?? 0);
     const drainS = Number(settings['AGENTWIRE_DRAIN_MS']) / 1000;
-    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(beforeS + drainS + 5);
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(beforeS + drainS + 15);
   });
 
   it.each([
