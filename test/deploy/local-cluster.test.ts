@@ -19,6 +19,8 @@ const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/local/sbin:/usr
 const missing = ['haproxy', 'redis-server'].filter((name) => spawnSync(name, ['-v'], { env }).error);
 const reason = missing.length > 0 ? ` (skipped: ${missing.join(' and ')} is not installed)` : '';
 const patience = { timeout: 20_000, interval: 20 };
+/** Long enough for the run that is under way when it all ends. */
+const shortDrain = { AGENTWIRE_DRAIN_MS: '3000' };
 /** A cluster is up in 2 s on a machine that has nothing else to do. */
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
@@ -44,7 +46,7 @@ describe.skipIf(missing.length > 0)(`a local cluster${reason}`, () => {
   let cluster: LocalCluster;
   const folder = ownFolder();
   beforeAll(async () => {
-    cluster = await startCluster({ folder, gateways: 3, workers: 1 });
+    cluster = await startCluster({ folder, gateways: 3, workers: 1, env: shortDrain });
   });
   afterAll(async () => {
     await cluster.stop();
@@ -87,7 +89,12 @@ describe.skipIf(missing.length > 0)(`a local cluster${reason}`, () => {
     let left: ClusterState | undefined;
     const watch = setInterval(() => (left = loadState(own) ?? left), 5);
     onTestFinished(() => clearInterval(watch));
-    const start = startCluster({ folder: own, gateways: 2, workers: 1, env: { AGENTWIRE_QUEUE: 'long' } });
+    const start = startCluster({
+      folder: own,
+      gateways: 2,
+      workers: 1,
+      env: { ...shortDrain, AGENTWIRE_QUEUE: 'long' },
+    });
     await expect(start).rejects.toThrow(
       /^(gateway|worker)-\d ended while it started\n.*\n.*(gateway|worker) cannot start:\n.*AGENTWIRE_QUEUE/,
     );
@@ -143,7 +150,7 @@ describe.skipIf(missing.length > 0)(`the command of the local cluster${reason}`,
     interruptWhen: () => boolean = () => false,
   ): Promise<{ code: number | null; output: string }> {
     return new Promise((resolve) => {
-      const settings = { PORT: String(port), GATEWAYS: '2', WORKERS: '1', NODE_NO_WARNINGS: '1' };
+      const settings = { PORT: String(port), GATEWAYS: '2', WORKERS: '1', NODE_NO_WARNINGS: '1', ...shortDrain };
       const { PATH = '' } = process.env;
       const child = execFile(
         process.execPath,

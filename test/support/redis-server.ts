@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePorts } from '../../deploy/local/ports.ts';
 
 export interface RedisServerOptions {
   /** `appendonly yes` and `appendfsync always`: a restart loses nothing. */
@@ -31,7 +31,7 @@ export interface RedisServer {
 
 /** A redis-server of the test's own: free port, own folder, nothing saved unless durable, gone with the process. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), 'agentwire-redis-'));
   let child = await launch(port, folder, options);
 
@@ -66,20 +66,6 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
   };
-}
-
-/** Chosen below the range from which the system itself gives out ports, else a client's socket may sit on it at a restart. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port === port));
-    });
-    await new Promise((resolve) => server.close(resolve));
-    if (free) return port;
-  }
 }
 
 async function launch(port: number, folder: string, options: RedisServerOptions): Promise<ChildProcess> {
