@@ -43,7 +43,10 @@ export function summaryOf(profile: string, chosen: readonly Load[], { metrics }:
   const crossed = Object.entries(metrics).flatMap(([name, { values, thresholds = {} }]) =>
     Object.entries(thresholds)
       .filter(([, { ok }]) => !ok)
-      .map(([threshold]) => `${name}: ${threshold}, with ${JSON.stringify(values)}`),
+      .map(([threshold]) => {
+        const figure = threshold.split(/[<>=]/)[0]!.trim();
+        return `${name}: ${figure} is ${values[figure]}, and has to be ${threshold}`;
+      }),
   );
   const pick = (names: readonly string[], tags: string, of: (values: Values) => number): Values => {
     const there = names.filter((name) => metrics[name + tags] !== undefined);
