@@ -118,15 +118,18 @@ export class AgentwireClient {
     return new AgentRun(run, after, this.#core);
   }
 
-  /** Any other request, as a frame without `id`; resolves with its `result`. It is never sent twice. */
+  /**
+   * Any other request, as a frame without `id`; resolves with its `result`. It is never sent twice, unless with `again`:
+   * then it is sent again after a reconnect, within its time, since doing it twice does no harm.
+   */
   request<Result = unknown>(
     frame: { readonly type: string; readonly [field: string]: unknown },
-    options: { timeoutMs?: number } = {},
+    { timeoutMs, again = false }: { timeoutMs?: number; again?: boolean } = {},
   ): Promise<Result> {
     const { type } = frame;
     if (ownRequests.has(type))
       return Promise.reject(new AgentwireError('bad_request', `${type} has a method of its own`));
-    return this.#core.call(frame, false, options.timeoutMs) as Promise<Result>;
+    return this.#core.call(frame, again, timeoutMs) as Promise<Result>;
   }
 
   /**

@@ -1,0 +1,148 @@
+import type { PublishResult } from '../../protocol/publish.ts';
+import type { AgentHealth, AgentLog, AgentMetrics, AgentStatus } from '../../protocol/well-known.ts';
+import type { AgentwireClient } from '../client.ts';
+import { ChannelClient, ChannelServer, present } from './channel.ts';
+import type { ChannelOptions, Followed } from './channel.ts';
+
+export interface AgentEvents {
+  'status-change': AgentStatus;
+  'health-update': AgentHealth;
+  'metrics-update': AgentMetrics;
+  'log-entry': AgentLog;
+}
+
+const family = 'agent';
+const names: Readonly<Record<string, keyof AgentEvents>> = {
+  status: 'status-change',
+  health: 'health-update',
+  metrics: 'metrics-update',
+  logs: 'log-entry',
+};
+
+/** What agents tell of themselves. docs/channels.md says what each call promises. */
+export class AgentChannelClient extends ChannelClient<AgentEvents> {
+  /** How the agents that report through this channel stand. */
+  readonly #own = new Map<string, AgentStatus>();
+  readonly #offConnected: () => void;
+
+  constructor(client: AgentwireClient, options: ChannelOptions = {}) {
+    super(client, family, options);
+    // The broker has said `offline` for them when their connection was lost.
+    this.#offConnected = client.on('connected', ({ again }) => {
+      if (again) for (const event of this.#own.values()) this.#reportAgain(event);
+    });
+  }
+
+  override close(): void {
+    super.close();
+    this.#offConnected();
+  }
+
+  /** How the agent stands comes first, if it was ever told. */
+  subscribeToAgent(agentId: string): Promise<void> {
+    return this.follow(agentId, topicsOf(agentId));
+  }
+
+  unsubscribeFromAgent(agentId: string): Promise<void> {
+    this.unfollow(agentId);
+    return Promise.resolve();
+  }
+
+  /** How each of them stands comes first. */
+  subscribeToAll(): Promise<void> {
+    return this.follow('*', topicsOf('*'));
+  }
+
+  /** The ancestor's name for `subscribeToAll`. */
+  subscribeAll(): Promise<void> {
+    return this.subscribeToAll();
+  }
+
+  /** What follows `agent.`, as in `*.status`. */
+  subscribePattern(pattern: string): Promise<void> {
+    return this.follow(pattern, [[`${family}.${pattern}`]]);
+  }
+
+  getSubscribedAgents(): string[] {
+    return this.followedIds();
+  }
+
+  /**
+   * While this client is connected it answers for the agent: when it is gone, the broker says `offline`, and when it is
+   * back, it says the last status again.
+   */
+  reportStatus(event: AgentStatus): Promise<PublishResult> {
+    if (event.status === 'offline') this.#own.delete(event.agentId);
+    else this.#own.set(event.agentId, event);
+    return this.publish(event.agentId, 'status', event);
+  }
+
+  reportHealth(event: AgentHealth): Promise<PublishResult> {
+    return this.publish(event.agentId, 'health', event);
+  }
+
+  reportMetrics(event: AgentMetrics): Promise<PublishResult> {
+    return this.publish(event.agentId, 'metrics', event);
+  }
+
+  log(event: AgentLog): Promise<PublishResult> {
+    return this.publish(event.agentId, 'logs', event);
+  }
+
+  /** The ancestor's name for `log`. */
+  sendLog(event: AgentLog): Promise<PublishResult> {
+    return this.log(event);
+  }
+
+  /** One that is lost is said at the next reconnect, or by the agent's next report. */
+  #reportAgain(event: AgentStatus): void {
+    this.publish(event.agentId, 'status', event).catch(() => {});
+  }
+
+  protected heard(kind: string, id: string, data: unknown): void {
+    const name = names[kind];
+    if (name) this.tell(name, id, data);
+  }
+}
+
+/** For a publisher that reports for agents. */
+export class AgentChannelServer extends ChannelServer {
+  constructor(client: AgentwireClient) {
+    super(client, family);
+  }
+
+  publishStatusChange(event: AgentStatus): Promise<PublishResult> {
+    return this.publish(event.agentId, 'status', event);
+  }
+
+  publishHealthUpdate(event: AgentHealth): Promise<PublishResult> {
+    return this.publish(event.agentId, 'health', event);
+  }
+
+  publishMetrics(event: AgentMetrics): Promise<PublishResult> {
+    return this.publish(event.agentId, 'metrics', event);
+  }
+
+  publishLog(event: AgentLog): Promise<PublishResult> {
+    return this.publish(event.agentId, 'logs', event);
+  }
+
+  publishAgentStarted(agentId: string, metadata: Record<string, unknown> = {}): Promise<PublishResult> {
+    return this.publishStatusChange({ agentId, status: 'idle', metadata: { ...metadata, event: 'started' } });
+  }
+
+  publishAgentStopped(agentId: string, reason?: string): Promise<PublishResult> {
+    const metadata = { event: 'stopped', ...(reason === undefined ? {} : { reason }) };
+    return this.publishStatusChange({ agentId, status: 'offline', metadata });
+  }
+
+  publishAgentError(agentId: string, error: Error, context: Record<string, unknown> = {}): Promise<PublishResult> {
+    const metadata = { event: 'error', error: error.message, ...context };
+    return this.publishStatusChange({ agentId, status: 'error', metadata });
+  }
+}
+
+function topicsOf(id: string): Followed[] {
+  const of = `${family}.${id}`;
+  return [[`${of}.status`, present], [`${of}.health`, present], [`${of}.metrics`], [`${of}.logs`]];
+}

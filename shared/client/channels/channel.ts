@@ -1,0 +1,123 @@
+import { realClock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { PublishResult } from '../../protocol/publish.ts';
+import type { AgentwireClient, SubscribeOptions } from '../client.ts';
+import { ChannelEvents } from './channel-events.ts';
+
+export interface ChannelOptions {
+  /** For tests. */
+  clock?: Clock;
+}
+
+/** A topic, and where a subscription to it begins. */
+export type Followed = readonly [topic: string, since?: SubscribeOptions['since']];
+
+/** What a new subscriber gets of a topic that tells a state: how it stands. */
+export const present = { last: 1 } as const;
+
+/**
+ * One family of the well-known topics (`agent.<id>.<kind>` and so on), heard through a client. It tells of every event of
+ * the family that comes to the client, by whichever subscription; its own are made by the `subscribe…` methods.
+ */
+export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
+  protected readonly client: AgentwireClient;
+  protected readonly clock: Clock;
+  readonly #family: string;
+  readonly #followed = new Map<string, { ready: Promise<void>; undo: (() => void)[] }>();
+  readonly #off: () => void;
+
+  constructor(client: AgentwireClient, family: string, { clock = realClock }: ChannelOptions) {
+    super();
+    this.client = client;
+    this.clock = clock;
+    this.#family = family;
+    this.#off = client.on(`${family}.*.*`, ({ topic, data }) => {
+      const [, id = '', kind = ''] = topic.split('.');
+      this.heard(kind, id, data);
+    });
+  }
+
+  /** Ends what was subscribed here, and hears nothing any more. The client goes on. */
+  close(): void {
+    this.#off();
+    for (const id of this.#followed.keys()) this.unfollow(id);
+  }
+
+  /** By the last segment of the topic. */
+  protected abstract heard(kind: string, id: string, data: unknown): void;
+
+  /** Under the name, and for those who listen to this one only. */
+  protected tell(name: keyof Events & string, id: string, data: unknown): void {
+    this.emit(name, data);
+    this.emit(`${name}:${id}`, data);
+  }
+
+  /** Of one id, or of all (`*`), or of whatever stands between. Once, however often it is asked for. */
+  protected follow(id: string, topics: readonly Followed[]): Promise<void> {
+    const known = this.#followed.get(id);
+    if (known) return known.ready;
+    const made = topics.map(([topic, since = 'latest']) => this.client.subscribe(topic, ignore, { since }));
+    const undo: (() => void)[] = [];
+    const taken = made.map(async (subscribing) => {
+      const subscription = await subscribing;
+      undo.push(() => subscription.unsubscribe());
+    });
+    const followed = { ready: Promise.all(taken).then(() => {}), undo };
+    this.#followed.set(id, followed);
+    void Promise.allSettled(taken).then((outcomes) => {
+      const whole = outcomes.every(({ status }) => status === 'fulfilled');
+      if (whole && this.#followed.get(id) === followed) return;
+      if (this.#followed.get(id) === followed) this.#followed.delete(id);
+      for (const each of undo) each();
+    });
+    return followed.ready;
+  }
+
+  protected unfollow(id: string): void {
+    const followed = this.#followed.get(id);
+    this.#followed.delete(id);
+    for (const each of followed?.undo ?? []) each();
+  }
+
+  /** Those that were asked for one by one. */
+  protected followedIds(): string[] {
+    return [...this.#followed.keys()].filter((id) => !/[*#.]/.test(id));
+  }
+
+  protected publish(id: string, kind: string, data: object): Promise<PublishResult> {
+    return publishTo(this.client, this.#family, id, kind, data);
+  }
+}
+
+/** The same topics, for a publisher that reports for others and hears nothing itself. */
+export abstract class ChannelServer {
+  protected readonly client: AgentwireClient;
+  readonly #family: string;
+
+  constructor(client: AgentwireClient, family: string) {
+    this.client = client;
+    this.#family = family;
+  }
+
+  protected publish(id: string, kind: string, data: object): Promise<PublishResult> {
+    return publishTo(this.client, this.#family, id, kind, data);
+  }
+}
+
+/** `timestamp` is by the publisher's own clock, where it says none. */
+function publishTo(
+  client: AgentwireClient,
+  family: string,
+  id: string,
+  kind: string,
+  data: object,
+): Promise<PublishResult> {
+  return client.publish(`${family}.${id}.${kind}`, { ...data, timestamp: stampOf(data) });
+}
+
+function stampOf(data: object): unknown {
+  return ('timestamp' in data ? data.timestamp : undefined) ?? Date.now();
+}
+
+/** Events come by what the channel hears of the client. */
+function ignore(): void {}

@@ -1,0 +1,297 @@
+import { newId } from '../../base/ids.ts';
+import type { PublishResult } from '../../protocol/publish.ts';
+import type { ProposalRecord, ProposalResult, SwarmProposeRequest } from '../../protocol/swarms.ts';
+import type {
+  SwarmConsensus,
+  SwarmCoordination,
+  SwarmMembership,
+  SwarmTopology,
+  SwarmVote,
+} from '../../protocol/well-known.ts';
+import type { AgentwireClient } from '../client.ts';
+import { AgentwireError } from '../errors.ts';
+import { ChannelClient, ChannelServer } from './channel.ts';
+import type { ChannelOptions, Followed } from './channel.ts';
+import { waitFor } from './waiting.ts';
+
+/** What was decided, in the broker's words and in those of the ancestor. */
+export interface Consensus extends SwarmConsensus {
+  readonly type: 'accepted' | 'rejected';
+  readonly result: { accepted: boolean; votesFor: number; votesAgainst: number; abstentions: number };
+}
+
+type OfSwarm = SwarmCoordination;
+
+export interface SwarmEvents {
+  'topology-change': SwarmTopology;
+  'membership-change': SwarmMembership;
+  'agent-joined': SwarmMembership;
+  'agent-left': SwarmMembership;
+  coordination: SwarmCoordination;
+  proposal: ProposalRecord;
+  vote: SwarmVote;
+  consensus: Consensus;
+  decision: OfSwarm;
+  'state-update': OfSwarm;
+}
+
+/** What is left out is as PROTOCOL says. One of `voters`, `quorum` and `deadlineMs` there must be. */
+export type NewProposal = Omit<SwarmProposeRequest, 'type' | 'id' | 'swarm' | 'options' | 'threshold'> &
+  Partial<Pick<SwarmProposeRequest, 'options' | 'threshold'>>;
+
+const family = 'swarm';
+const names: Readonly<Record<string, keyof SwarmEvents>> = {
+  topology: 'topology-change',
+  membership: 'membership-change',
+  coordination: 'coordination',
+  proposal: 'proposal',
+  vote: 'vote',
+  consensus: 'consensus',
+  decision: 'decision',
+  state: 'state-update',
+};
+
+/** How agents decide and work together. docs/channels.md says what each call promises. */
+export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
+  constructor(client: AgentwireClient, options: ChannelOptions = {}) {
+    super(client, family, options);
+  }
+
+  subscribeToSwarm(swarmId: string): Promise<void> {
+    return this.follow(swarmId, topicsOf(swarmId));
+  }
+
+  unsubscribeFromSwarm(swarmId: string): Promise<void> {
+    this.unfollow(swarmId);
+    return Promise.resolve();
+  }
+
+  subscribeToAll(): Promise<void> {
+    return this.follow('*', topicsOf('*'));
+  }
+
+  /** The ancestor's name for `subscribeToAll`. */
+  subscribeAll(): Promise<void> {
+    return this.subscribeToAll();
+  }
+
+  /** What follows `swarm.`, as in `*.consensus`. */
+  subscribePattern(pattern: string): Promise<void> {
+    return this.follow(pattern, [[`${family}.${pattern}`]]);
+  }
+
+  getSubscribedSwarms(): string[] {
+    return this.followedIds();
+  }
+
+  changeTopology(event: SwarmTopology): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'topology', event);
+  }
+
+  join(swarmId: string, agentId: string, more: Record<string, unknown> = {}): Promise<PublishResult> {
+    return this.publish(swarmId, 'membership', { ...more, swarmId, agentId, change: 'joined' });
+  }
+
+  leave(swarmId: string, agentId: string, more: Record<string, unknown> = {}): Promise<PublishResult> {
+    return this.publish(swarmId, 'membership', { ...more, swarmId, agentId, change: 'left' });
+  }
+
+  coordinate(event: SwarmCoordination): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'coordination', event);
+  }
+
+  propose(swarm: string, proposal: NewProposal): Promise<ProposalRecord> {
+    return propose(this.client, swarm, proposal);
+  }
+
+  /** The last vote of a voter before the decision counts. */
+  submitVote(swarm: string, proposal: string, vote: string, voter: string): Promise<ProposalRecord> {
+    return submitVote(this.client, swarm, proposal, vote, voter);
+  }
+
+  proposal(swarm: string, proposal: string): Promise<ProposalRecord> {
+    return proposalOf(this.client, swarm, proposal);
+  }
+
+  /** The ancestor's way to choose among options without a proposal: heard as `decision`, counted by nobody. */
+  submitDecision(
+    swarmId: string,
+    decisionId: string,
+    agentId: string,
+    option: string,
+    confidence?: number,
+  ): Promise<PublishResult> {
+    const vote = { agentId, option, ...(confidence === undefined ? {} : { confidence }) };
+    return this.publish(swarmId, 'decision', { swarmId, decisionId, votes: [vote] });
+  }
+
+  /**
+   * What is or was decided. A proposal that nobody has made yet is waited for as well; without a time, for as long as the
+   * client is open.
+   */
+  waitForConsensus(swarm: string, proposal: string, timeoutMs?: number): Promise<Consensus> {
+    return waitFor<Consensus>({
+      client: this.client,
+      clock: this.clock,
+      topics: [`${family}.${swarm}.consensus`],
+      hear: ({ data }) => {
+        const consensus = data as SwarmConsensus;
+        return consensus.proposalId === proposal ? inBothWords(consensus) : undefined;
+      },
+      look: async () => {
+        try {
+          return decisionOf(await this.proposal(swarm, proposal));
+        } catch (error) {
+          if (error instanceof AgentwireError && error.code === 'not_found') return undefined;
+          throw error;
+        }
+      },
+      timeoutMs,
+      tooLate: `proposal ${proposal} was not decided within ${timeoutMs} ms`,
+    });
+  }
+
+  protected heard(kind: string, id: string, data: unknown): void {
+    const name = names[kind];
+    if (!name) return;
+    this.tell(name, id, kind === 'consensus' ? inBothWords(data as SwarmConsensus) : data);
+    if (kind !== 'membership') return;
+    const { change } = data as SwarmMembership;
+    this.tell(change === 'joined' ? 'agent-joined' : 'agent-left', id, data);
+  }
+}
+
+/** For a publisher that reports for a swarm. What is proposed and decided goes through the broker all the same. */
+export class SwarmChannelServer extends ChannelServer {
+  constructor(client: AgentwireClient) {
+    super(client, family);
+  }
+
+  publishTopologyChange(event: SwarmTopology): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'topology', event);
+  }
+
+  publishMembershipChange(event: SwarmMembership): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'membership', event);
+  }
+
+  publishAgentJoined(event: Omit<SwarmMembership, 'change'>): Promise<PublishResult> {
+    return this.publishMembershipChange({ ...(event as SwarmMembership), change: 'joined' });
+  }
+
+  publishAgentLeft(event: Omit<SwarmMembership, 'change'>): Promise<PublishResult> {
+    return this.publishMembershipChange({ ...(event as SwarmMembership), change: 'left' });
+  }
+
+  publishCoordination(event: SwarmCoordination): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'coordination', event);
+  }
+
+  publishCollectiveDecision(event: OfSwarm): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'decision', event);
+  }
+
+  publishState(event: OfSwarm): Promise<PublishResult> {
+    return this.publish(event.swarmId, 'state', event);
+  }
+
+  publishSwarmInitialized(swarmId: string, topology: string, metadata: object = {}): Promise<PublishResult> {
+    return this.publishState({ swarmId, state: { topology, ...metadata } });
+  }
+
+  publishProposal(swarm: string, proposal: NewProposal): Promise<ProposalRecord> {
+    return propose(this.client, swarm, proposal);
+  }
+
+  /** The ancestor's form of a proposal, which does not say when it is decided: after ten seconds, by the votes there are. */
+  publishConsensusProposal(swarmId: string, proposalId: string, proposal: unknown): Promise<ProposalRecord> {
+    return this.publishProposal(swarmId, { ...undated, proposal: proposalId, title: proposalId, data: proposal });
+  }
+
+  /** The ancestor's form of a proposal (`proposed`) and of votes (`voting`). What is accepted only the broker says. */
+  async publishConsensus(event: ConsensusPart): Promise<void> {
+    const { swarmId, proposalId, type, proposal, votes = [] } = event;
+    if (type === 'proposed') await this.publishConsensusProposal(swarmId, proposalId, proposal);
+    else if (type === 'voting')
+      for (const { agentId, vote } of votes) await this.#vote(swarmId, proposalId, vote, agentId);
+    else throw new AgentwireError('forbidden', 'the broker counts the votes, and says what was decided');
+  }
+
+  #vote(swarm: string, proposal: string, vote: string, voter: string): Promise<ProposalRecord> {
+    return submitVote(this.client, swarm, proposal, vote, voter);
+  }
+}
+
+/** The ancestor's event, which stood for all that happens to a proposal. */
+export interface ConsensusPart {
+  readonly swarmId: string;
+  readonly proposalId: string;
+  readonly type: 'proposed' | 'voting' | 'accepted' | 'rejected';
+  readonly proposal?: unknown;
+  readonly votes?: readonly { readonly agentId: string; readonly vote: string }[];
+}
+
+const undated = { deadlineMs: 10_000 };
+
+function topicsOf(id: string): Followed[] {
+  return Object.keys(names).map((kind): Followed => [`${family}.${id}.${kind}`]);
+}
+
+/** Once, however often it is sent: one of this id that is there already and says the same is the one. */
+async function propose(client: AgentwireClient, swarm: string, asked: NewProposal): Promise<ProposalRecord> {
+  const { proposal = newId(), ...rest } = asked;
+  try {
+    return await ask(client, { ...rest, type: 'swarm.propose', swarm, proposal });
+  } catch (error) {
+    if (!(error instanceof AgentwireError && error.code === 'conflict')) throw error;
+    const there = await proposalOf(client, swarm, proposal);
+    if (!saysTheSame(there, asked)) throw error;
+    return there;
+  }
+}
+
+function saysTheSame(there: ProposalRecord, asked: NewProposal): boolean {
+  const compared = ['title', 'data', 'options', 'voters', 'quorum', 'threshold'] as const;
+  return compared.every((field) => {
+    const value = asked[field];
+    return value === undefined || JSON.stringify(value) === JSON.stringify(there[field]);
+  });
+}
+
+function submitVote(
+  client: AgentwireClient,
+  swarm: string,
+  proposal: string,
+  vote: string,
+  voter: string,
+): Promise<ProposalRecord> {
+  return ask(client, { type: 'swarm.vote', swarm, proposal, vote, voter });
+}
+
+function proposalOf(client: AgentwireClient, swarm: string, proposal: string): Promise<ProposalRecord> {
+  return ask(client, { type: 'swarm.proposal', swarm, proposal });
+}
+
+/** Each of them may be said twice. */
+async function ask(
+  client: AgentwireClient,
+  frame: { readonly type: string; readonly [field: string]: unknown },
+): Promise<ProposalRecord> {
+  const { proposal } = await client.request<ProposalResult>(frame, { again: true });
+  return proposal;
+}
+
+function decisionOf(record: ProposalRecord): Consensus | undefined {
+  const { swarm, proposal, decided, accepted = false, tally, reason = '' } = record;
+  return decided ? inBothWords({ swarmId: swarm, proposalId: proposal, accepted, tally, reason }) : undefined;
+}
+
+function inBothWords(consensus: SwarmConsensus): Consensus {
+  const { accepted, tally } = consensus;
+  const { yes = 0, no = 0, abstain = 0 } = tally;
+  return {
+    ...consensus,
+    type: accepted ? 'accepted' : 'rejected',
+    result: { accepted, votesFor: yes, votesAgainst: no, abstentions: abstain },
+  };
+}

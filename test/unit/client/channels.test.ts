@@ -1,0 +1,279 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import {
+  AgentChannelClient,
+  AgentChannelServer,
+  AgentwireClient,
+  SwarmChannelClient,
+  SwarmChannelServer,
+  TaskChannelClient,
+  TaskChannelServer,
+  TaskError,
+} from '../../../shared/client/index.ts';
+import { ManualClock } from '../../../shared/base/clock.ts';
+import { startBalancer } from '../../support/balancer.ts';
+import type { Balancer } from '../../support/balancer.ts';
+import { startGateway } from '../../support/in-process.ts';
+import type { InProcess } from '../../support/in-process.ts';
+import { codeOf } from './harness.ts';
+
+interface World {
+  readonly gateway: InProcess;
+  /** In front of it, and able to cut. */
+  readonly balancer: Balancer;
+  connect(): Promise<AgentwireClient>;
+}
+
+/** As long as it takes on a machine that has much to do. */
+const until = (comes: () => void | Promise<void>): Promise<void> => vi.waitFor(comes, { timeout: 20_000 });
+
+async function world(): Promise<World> {
+  const gateway = await startGateway();
+  const balancer = await startBalancer([gateway.port]);
+  const connect = async (): Promise<AgentwireClient> => {
+    const client = new AgentwireClient({ url: `ws://127.0.0.1:${balancer.port}`, WebSocket, random: () => 0 });
+    onTestFinished(() => client.close());
+    await client.connect();
+    return client;
+  };
+  return { gateway, balancer, connect };
+}
+
+test('an agent tells of itself, and whoever listens hears it by name and by agent', async () => {
+  const { connect } = await world();
+  const agent = new AgentChannelClient(await connect());
+  const watcher = new AgentChannelClient(await connect());
+  const heard: [string, unknown][] = [];
+  for (const name of ['status-change', 'health-update', 'metrics-update', 'log-entry', 'status-change:a-1'] as const) {
+    watcher.on(name, (data) => void heard.push([name, data]));
+  }
+  watcher.on('status-change:a-2', () => void heard.push(['somebody else', undefined]));
+  await watcher.subscribeToAgent('a-1');
+  await agent.reportStatus({ agentId: 'a-1', status: 'busy', timestamp: 1 });
+  await agent.reportHealth({ agentId: 'a-1', healthy: true, timestamp: 2 });
+  await agent.reportMetrics({ agentId: 'a-1', metrics: { cpu: 0.5 }, timestamp: 3 });
+  await agent.log({ agentId: 'a-1', level: 'info', message: 'here', timestamp: 4 });
+  await agent.reportStatus({ agentId: 'a-3', status: 'idle' });
+  await until(() => expect(heard).toHaveLength(5));
+  const status = { agentId: 'a-1', status: 'busy', timestamp: 1 };
+  expect(heard).toEqual(
+    expect.arrayContaining([
+      ['status-change', status],
+      ['status-change:a-1', status],
+      ['health-update', { agentId: 'a-1', healthy: true, timestamp: 2 }],
+      ['metrics-update', { agentId: 'a-1', metrics: { cpu: 0.5 }, timestamp: 3 }],
+      ['log-entry', { agentId: 'a-1', level: 'info', message: 'here', timestamp: 4 }],
+    ]),
+  );
+  expect(watcher.getSubscribedAgents()).toEqual(['a-1']);
+});
+
+test('who comes later learns how the agents stand, and only that', async () => {
+  const { connect } = await world();
+  const server = new AgentChannelServer(await connect());
+  await server.publishStatusChange({ agentId: 'a-1', status: 'idle', timestamp: 1 });
+  await server.publishStatusChange({ agentId: 'a-1', status: 'busy', timestamp: 2 });
+  await server.publishAgentStarted('a-2', { version: 3 });
+  await server.publishLog({ agentId: 'a-1', level: 'warn', message: 'long ago' });
+  const watcher = new AgentChannelClient(await connect());
+  const heard: unknown[] = [];
+  watcher.on('status-change', (data) => void heard.push(data));
+  watcher.on('log-entry', (data) => void heard.push(data));
+  await watcher.subscribeToAll();
+  await until(() => expect(heard).toHaveLength(2));
+  await server.publishAgentStopped('a-2', 'done');
+  await until(() => expect(heard).toHaveLength(3));
+  expect(heard).toEqual(
+    expect.arrayContaining([
+      { agentId: 'a-1', status: 'busy', timestamp: 2 },
+      expect.objectContaining({ agentId: 'a-2', status: 'idle', metadata: { version: 3, event: 'started' } }),
+      expect.objectContaining({ agentId: 'a-2', status: 'offline', metadata: { event: 'stopped', reason: 'done' } }),
+    ]),
+  );
+});
+
+test('what a channel hears is also what the client itself has subscribed to; closed, it hears nothing', async () => {
+  const { connect } = await world();
+  const client = await connect();
+  const channel = new AgentChannelClient(client);
+  const heard: unknown[] = [];
+  const seen: unknown[] = [];
+  channel.on('status-change', ({ status }) => void heard.push(status));
+  client.on('agent.#', ({ data }) => void seen.push(data));
+  await client.subscribe('agent.#');
+  await channel.reportStatus({ agentId: 'a', status: 'busy' });
+  await until(() => expect(heard).toHaveLength(1));
+  channel.close();
+  await channel.reportStatus({ agentId: 'a', status: 'idle' });
+  await until(() => expect(seen).toHaveLength(2));
+  expect(heard).toEqual(['busy']);
+});
+
+test('a listener that throws costs the others nothing, and the client is told', async () => {
+  const { connect } = await world();
+  const client = await connect();
+  const channel = new AgentChannelClient(client);
+  const told: Error[] = [];
+  const heard: unknown[] = [];
+  client.on('error', (error) => void told.push(error));
+  channel.on('status-change', () => {
+    throw new Error('mine');
+  });
+  channel.once('status-change', ({ status }) => void heard.push(status));
+  const late = (): void => void heard.push('late');
+  channel.on('status-change:a', late);
+  channel.off('status-change:a', late);
+  await channel.subscribeToAgent('a');
+  await channel.reportStatus({ agentId: 'a', status: 'busy' });
+  await channel.reportStatus({ agentId: 'a', status: 'idle' });
+  await until(() => expect(told).toHaveLength(2));
+  expect(told.map(({ message }) => message)).toEqual(['mine', 'mine']);
+  expect(heard).toEqual(['busy']);
+});
+
+test('unsubscribed, nothing comes any more; asked for twice, it is subscribed once', async () => {
+  const { connect, gateway } = await world();
+  const watcher = new AgentChannelClient(await connect());
+  const server = new AgentChannelServer(await connect());
+  const heard: unknown[] = [];
+  watcher.on('status-change', ({ status }) => void heard.push(status));
+  await Promise.all([watcher.subscribeToAgent('a'), watcher.subscribeToAgent('a')]);
+  await server.publishStatusChange({ agentId: 'a', status: 'one' });
+  await until(() => expect(heard).toHaveLength(1));
+  await watcher.unsubscribeFromAgent('a');
+  const subscriptions = async (): Promise<unknown> =>
+    /agentwire_subscriptions (\d+)/.exec((await gateway.http('GET', '/metrics')).text)?.[1];
+  await until(async () => expect(await subscriptions()).toBe('0'));
+  await watcher.subscribeToAgent('a');
+  await server.publishStatusChange({ agentId: 'a', status: 'two' });
+  await until(() => expect(heard).toContain('two'));
+  expect(heard).toEqual(['one', 'one', 'two']);
+  expect(await codeOf(watcher.subscribeToAgent('no name'))).toBe('bad_request');
+  expect(watcher.getSubscribedAgents()).toEqual(['a']);
+});
+
+test('a task is waited for, before its end and after it, through a cut', async () => {
+  const { connect, balancer } = await world();
+  const worker = new TaskChannelServer(await connect());
+  const client = await connect();
+  const tasks = new TaskChannelClient(client);
+  const waiting = tasks.waitForCompletion('t-1', 60_000);
+  await worker.publishCreated({ taskId: 't-1' });
+  balancer.cut(1);
+  await worker.publishCompleted({ taskId: 't-1', result: { words: 3 } });
+  expect(await waiting).toMatchObject({ taskId: 't-1', result: { words: 3 } });
+  expect(await tasks.waitForCompletion('t-1')).toMatchObject({ taskId: 't-1', result: { words: 3 } });
+});
+
+test('a task that failed is thrown as its error; tried again, its later end counts', async () => {
+  const { connect } = await world();
+  const tasks = new TaskChannelClient(await connect());
+  await tasks.failed({ taskId: 't', error: { code: 'bad_luck', message: 'it rained' } });
+  const thrown: unknown = await tasks.waitForCompletion('t').catch((error: unknown) => error);
+  expect(thrown).toBeInstanceOf(TaskError);
+  expect(thrown).toMatchObject({ taskId: 't', message: 'it rained', error: { code: 'bad_luck' } });
+  await tasks.completed({ taskId: 't', result: 1 });
+  expect(await tasks.waitForCompletion('t')).toMatchObject({ result: 1 });
+});
+
+test("the ancestor's ends are the ends there are", async () => {
+  const { connect } = await world();
+  const tasks = new TaskChannelClient(await connect());
+  const heard: string[] = [];
+  for (const name of ['completed', 'failed', 'error'] as const) {
+    tasks.on(name, ({ taskId }) => void heard.push(`${name} ${taskId}`));
+  }
+  await tasks.subscribeAll();
+  await tasks.reportCompleted({ taskId: 'a', status: 'completed', result: 1 });
+  await tasks.reportCompleted({ taskId: 'b', status: 'cancelled' });
+  await tasks.reportError({ taskId: 'c', error: { message: 'again, please', recoverable: true } });
+  await tasks.reportError({ taskId: 'd', error: { message: 'no' } });
+  await until(() => expect(heard).toHaveLength(4));
+  expect(heard.toSorted()).toEqual(['completed a', 'error c', 'failed b', 'failed d']);
+  expect(await codeOf(tasks.reportProgress({ taskId: 'a', progress: 140, status: 'running' }))).toBe('bad_request');
+});
+
+test('who waits too long is told, and leaves nothing behind', async () => {
+  const { connect, gateway } = await world();
+  const clock = new ManualClock();
+  const client = await connect();
+  const tasks = new TaskChannelClient(client, { clock });
+  const waiting = codeOf(tasks.waitForCompletion('never', 5000));
+  const subscriptions = async (): Promise<unknown> =>
+    /agentwire_subscriptions (\d+)/.exec((await gateway.http('GET', '/metrics')).text)?.[1];
+  await until(async () => expect(await subscriptions()).toBe('2'));
+  clock.advance(5000);
+  expect(await waiting).toBe('timeout');
+  await until(async () => expect(await subscriptions()).toBe('0'));
+  const closed = codeOf(tasks.waitForCompletion('never'));
+  await until(async () => expect(await subscriptions()).toBe('2'));
+  await client.close();
+  expect(await closed).toMatch(/unavailable|conflict/);
+});
+
+test('a swarm decides, and whoever waited, before or after, hears it once', async () => {
+  const { connect } = await world();
+  const swarm = new SwarmChannelClient(await connect());
+  const watcher = new SwarmChannelClient(await connect());
+  const heard: [string, unknown][] = [];
+  for (const name of ['proposal', 'vote', 'consensus', 'consensus:s', 'agent-joined', 'agent-left'] as const) {
+    watcher.on(name, (data) => void heard.push([name, data]));
+  }
+  await watcher.subscribeToSwarm('s');
+  await swarm.join('s', 'a');
+  await swarm.leave('s', 'b', { reason: 'tired' });
+  const early = watcher.waitForConsensus('s', 'p');
+  await swarm.propose('s', { proposal: 'p', title: 'More agents?', voters: ['a', 'b', 'c'] });
+  expect(await codeOf(swarm.submitVote('s', 'p', 'maybe', 'a'))).toBe('bad_request');
+  expect(await codeOf(swarm.submitVote('s', 'p', 'yes', 'x'))).toBe('forbidden');
+  await swarm.submitVote('s', 'p', 'yes', 'a');
+  const record = await swarm.submitVote('s', 'p', 'yes', 'b');
+  expect(record).toMatchObject({ decided: true, accepted: true, tally: { yes: 2, no: 0, abstain: 0 } });
+  const decided = {
+    swarmId: 's',
+    proposalId: 'p',
+    accepted: true,
+    tally: { yes: 2, no: 0, abstain: 0 },
+    reason: record.reason,
+    type: 'accepted',
+    result: { accepted: true, votesFor: 2, votesAgainst: 0, abstentions: 0 },
+  };
+  expect(await early).toEqual(decided);
+  expect(await watcher.waitForConsensus('s', 'p')).toEqual(decided);
+  expect(await codeOf(swarm.submitVote('s', 'p', 'no', 'c'))).toBe('conflict');
+  await until(() => expect(heard).toHaveLength(7));
+  expect(heard.map(([name]) => name).toSorted()).toEqual(
+    ['agent-joined', 'agent-left', 'consensus', 'consensus:s', 'proposal', 'vote', 'vote'].toSorted(),
+  );
+});
+
+test('a proposal that is there already and says the same is the one; one that says something else is not', async () => {
+  const { connect } = await world();
+  const swarm = new SwarmChannelClient(await connect());
+  const asked = { proposal: 'p', title: 'Once', data: { n: 1 }, quorum: 3 };
+  const made = await swarm.propose('s', asked);
+  expect(await swarm.propose('s', asked)).toEqual(made);
+  expect(await codeOf(swarm.propose('s', { ...asked, title: 'Twice' }))).toBe('conflict');
+  expect(await codeOf(swarm.propose('s', { title: 'Never decided' }))).toBe('bad_request');
+});
+
+test("the ancestor's way to propose and to vote", async () => {
+  const { connect } = await world();
+  const server = new SwarmChannelServer(await connect());
+  const client = new SwarmChannelClient(await connect());
+  await client.subscribeToSwarm('swarm-1');
+  const topologies: unknown[] = [];
+  client.on('topology-change:swarm-1', (data) => void topologies.push(data));
+  await server.publishTopologyChange({ swarmId: 'swarm-1', oldTopology: 'mesh', newTopology: 'hierarchical' });
+  await server.publishConsensus({ swarmId: 'swarm-1', proposalId: 'prop-1', type: 'proposed', proposal: { up: 1 } });
+  await client.submitVote('swarm-1', 'prop-1', 'yes', 'agent-1');
+  const [vote] = [{ agentId: 'agent-2', vote: 'no' }];
+  await server.publishConsensus({ swarmId: 'swarm-1', proposalId: 'prop-1', type: 'voting', votes: [vote!] });
+  expect(await client.proposal('swarm-1', 'prop-1')).toMatchObject({
+    data: { up: 1 },
+    tally: { yes: 1, no: 1, abstain: 0 },
+    decided: false,
+  });
+  expect(await codeOf(server.publishConsensus({ swarmId: 's', proposalId: 'p', type: 'accepted' }))).toBe('forbidden');
+  await until(() => expect(topologies).toHaveLength(1));
+});
