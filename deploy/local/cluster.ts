@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { options as settings } from '../../shared/config/options.ts';
+import { options as optionTable } from '../../shared/config/options.ts';
 import { balancerConfig } from './balancer-config.ts';
 import { freePorts, isFree } from './ports.ts';
 import { gatewaysUp, isReady, redisAnswers } from './probes.ts';
@@ -56,7 +56,7 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     url: `http://127.0.0.1:${port}`,
     statsUrl: `http://127.0.0.1:${statsPort}`,
     redisUrl: `redis://127.0.0.1:${redisPort}`,
-    patienceMs: Number(env[settings.drainMs.env] || settings.drainMs.fallback) + endingMs,
+    patienceMs: Number(env[optionTable.drainMs.env] || optionTable.drainMs.fallback) + endingMs,
   };
   const starter = new Starter({ folder, places, detached, broken });
   const stop = async (): Promise<ClusterProcess[]> => {
@@ -78,8 +78,8 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
 }
 
 /**
- * Workers first: what they still finish reaches clients through the gateways. Then the gateways, whose clients leave
- * through the balancer; and Redis when nobody needs it any more. Resolves with those that had to be killed.
+ * Workers first: what they still finish reaches its clients. Then the gateways, which need the balancer to take leave of
+ * theirs; and Redis when nobody needs it any more. Resolves with those that had to be killed.
  */
 export async function stopCluster(folder: string, state: ClusterState): Promise<ClusterProcess[]> {
   const killed: ClusterProcess[] = [];

@@ -51,7 +51,7 @@ export class Starter {
     return becomesReady(started, condition, this.#options.broken);
   }
 
-  /** Its processes are somebody else's business from here on, or have ended. */
+  /** When its processes have ended. */
   letGo(): void {
     process.off('exit', this.#abandon);
   }
