@@ -50,6 +50,20 @@ const blocking: Agent = {
   },
 };
 
+/** Says its text word by word, when there is a file {open}. */
+const gated: Agent = {
+  name: 'gated',
+  description: 'Waits for a file, and then says its text.',
+  async *run({ input, signal }) {
+    const { open, text, delayMs } = input as { open: string; text: string; delayMs: number };
+    while (!existsSync(open)) await sleep(50, undefined, { signal });
+    for (const word of text.match(/\S+ /g) ?? []) {
+      yield word;
+      await sleep(delayMs, undefined, { signal });
+    }
+  },
+};
+
 const deadly: Agent = {
   name: 'deadly',
   description: 'Kills its process.',
@@ -59,4 +73,4 @@ const deadly: Agent = {
   },
 };
 
-export default [where, deaf, blocking, deadly];
+export default [where, deaf, blocking, gated, deadly];
