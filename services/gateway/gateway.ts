@@ -30,6 +30,7 @@ import { perform } from './core/operations.ts';
 import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { VisualFeed } from './core/visual-feed.ts';
+import { Whereabouts } from './core/whereabouts.ts';
 import { dialects } from './dialects/list.ts';
 import { checkpointRoutes } from './http/checkpoints.ts';
 import { clusterRoutes } from './http/cluster.ts';
@@ -126,6 +127,7 @@ export class Gateway implements Service {
       notices,
       turns: new Turns(),
       visuals: new VisualFeed({ hub, notices, clock, figures }),
+      whereabouts: new Whereabouts({ engine, clock, nodes, node }),
       underWay: { operations: 0 },
     };
     this.#connections = new Connections(clock, config);
@@ -138,11 +140,13 @@ export class Gateway implements Service {
   }
 
   async start(): Promise<void> {
-    const { hub, nodes, log } = this.#broker;
+    const { hub, nodes, whereabouts, log } = this.#broker;
+    // Before anybody can come in: what a node does that is not among the living is undone by the others.
+    await nodes.start();
+    await whereabouts.start();
     this.port = await this.#server.listen();
     hub.start();
     this.#connections.start();
-    await nodes.start();
     this.#storeWatch.start();
     log.info('listening', { port: this.port });
   }
@@ -166,6 +170,7 @@ export class Gateway implements Service {
   async stop(): Promise<void> {
     this.#server.close();
     this.#connections.stop();
+    await this.#broker.whereabouts.stop();
     this.#storeWatch.stop();
     this.#broker.hub.stop();
     this.#broker.metrics.stop();

@@ -6,7 +6,7 @@ import type { Leases } from '../engine/engine.ts';
 const group = 'nodes';
 const announceMs = 2000;
 /** Two announcements may be lost before a node counts as gone. */
-const leaseMs = 3 * announceMs;
+export const nodeLeaseMs = 3 * announceMs;
 
 /** What each node tells the others about itself. */
 export interface NodeFigures {
@@ -25,6 +25,8 @@ export class Nodes {
   readonly #figures: () => NodeFigures;
   #cancel: () => void = () => {};
   #stopped = false;
+  #heldAt = Number.NEGATIVE_INFINITY;
+  #heldSince = Number.POSITIVE_INFINITY;
 
   constructor(leases: Leases, clock: Clock, figures: () => NodeFigures) {
     this.#leases = leases;
@@ -42,6 +44,14 @@ export class Nodes {
     await this.#leases.drop(group, [this.#figures().node]);
   }
 
+  /**
+   * Since when nobody can have taken this node for dead, by its own clock. Not at all while that is in doubt: the store
+   * is away, or the process stood still.
+   */
+  get heldSince(): number {
+    return this.#clock.now() - this.#heldAt < nodeLeaseMs ? this.#heldSince : Number.POSITIVE_INFINITY;
+  }
+
   async list(): Promise<Result<NodeFigures[]>> {
     const held = await this.#leases.list(group);
     return held.ok ? ok(held.value.map(({ value }) => JSON.parse(value) as NodeFigures)) : held;
@@ -50,7 +60,12 @@ export class Nodes {
   /** A store that is away is told the next time. */
   async #announce(): Promise<void> {
     const figures = this.#figures();
-    await this.#leases.hold(group, [{ member: figures.node, value: JSON.stringify(figures) }], leaseMs);
+    const asked = this.#clock.now();
+    const held = await this.#leases.hold(group, [{ member: figures.node, value: JSON.stringify(figures) }], nodeLeaseMs);
+    if (held.ok) {
+      if (held.value.joined.length > 0) this.#heldSince = this.#clock.now();
+      this.#heldAt = asked;
+    }
     if (this.#stopped) return;
     this.#cancel = this.#clock.later(announceMs, () => void this.#announce());
   }

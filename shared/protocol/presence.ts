@@ -9,8 +9,8 @@ export type PresenceRequest = z.output<typeof presenceRequest>;
 export const presenceMember = z.object({ connection: z.string(), identity: z.string(), since: count });
 export type PresenceMember = z.output<typeof presenceMember>;
 
-/** Those who were there first come first. */
-export const presenceResult = z.object({ members: z.array(presenceMember) });
+/** Those who were there first come first. `count` is how many there are: of very many only the first are named. */
+export const presenceResult = z.object({ members: z.array(presenceMember), count });
 export type PresenceResult = z.output<typeof presenceResult>;
 
 /** What is told on `$presence.<topic>`. Whoever was killed leaves when their lease runs out. */

@@ -18,6 +18,7 @@ import { frameReader } from './frame-reader.ts';
 import { helloRequest, helloResult } from './hello.ts';
 import { metricsRequest, metricsResult } from './metrics.ts';
 import { pingRequest } from './ping.ts';
+import { presenceRequest, presenceResult } from './presence.ts';
 import { historyRequest, historyResult, publishRequest, publishResult } from './publish.ts';
 import {
   approveRequest,
@@ -65,6 +66,7 @@ export const requestSchemas = {
   unsubscribe: unsubscribeRequest,
   publish: publishRequest,
   history: historyRequest,
+  presence: presenceRequest,
   run: runRequest,
   attach: attachRequest,
   cancel: cancelRequest,
@@ -99,6 +101,7 @@ export const resultSchemas = {
   unsubscribe: unsubscribeResult,
   publish: publishResult,
   history: historyResult,
+  presence: presenceResult,
   run: runResult,
   attach: attachResult,
   cancel: controlResult,

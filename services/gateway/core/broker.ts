@@ -17,6 +17,7 @@ import type { Middleware } from './middleware.ts';
 import type { Notices } from './notices.ts';
 import type { Turns } from './turns.ts';
 import type { VisualFeed } from './visual-feed.ts';
+import type { Whereabouts } from './whereabouts.ts';
 
 /** What the operations of one gateway work with. */
 export interface Broker {
@@ -42,6 +43,7 @@ export interface Broker {
   readonly notices: Notices;
   readonly turns: Turns;
   readonly visuals: VisualFeed;
+  readonly whereabouts: Whereabouts;
   /** Whoever asked: a drain lets them end. */
   readonly underWay: { operations: number };
 }

@@ -1,3 +1,4 @@
+import type { Reporter } from '../../../shared/domain/agent-status.ts';
 import type { Identity } from '../../../shared/domain/identity.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 
@@ -5,4 +6,6 @@ import type { Subscriber } from '../hub/subscriber.ts';
 export interface Caller {
   readonly identity: Identity | undefined;
   readonly subscriber?: Subscriber | undefined;
+  /** One that others may know of: it is somewhere, speaks for somebody, and ends. */
+  readonly connection?: Reporter;
 }

@@ -45,6 +45,8 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   #order: Order | undefined = undefined;
   /** What its dialect listens to itself: how each of it ends. */
   #listening: Set<() => void> | undefined = undefined;
+  /** Made when it is first asked for. */
+  #id: string | undefined = undefined;
   closing = false;
 
   constructor(broker: Broker, link: Link, identity: Identity | undefined, onClosed: (connection: Connection) => void) {
@@ -61,6 +63,15 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
 
   get settings(): Settings {
     return this.#broker.config;
+  }
+
+  get connection(): this {
+    return this;
+  }
+
+  /** By which others know it. */
+  get id(): string {
+    return (this.#id ??= newId());
   }
 
   get pending(): Pending {
@@ -111,6 +122,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
   closed(): void {
     this.closing = true;
     if (this.subscriber) this.#broker.hub.disconnect(this.subscriber);
+    if (this.#id !== undefined) this.#broker.whereabouts.gone(this.#id);
     for (const stop of this.#listening ?? []) stop();
     this.#conversation?.closed?.();
     this.#onClosed(this);
@@ -207,7 +219,7 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     const { node, version: server, clock, config } = this.#broker;
     return {
       version,
-      connection: newId(),
+      connection: this.id,
       node,
       server,
       time: clock.now(),

@@ -14,6 +14,7 @@ import { approve, cancel, pause, resume } from './operations/control.ts';
 import { history } from './operations/history.ts';
 import { metrics } from './operations/metrics.ts';
 import { operatorAnnounce, operatorKeep, operatorSay } from './operations/operator.ts';
+import { presence } from './operations/presence.ts';
 import { publish } from './operations/publish.ts';
 import { attach, run } from './operations/run.ts';
 import { runs, status } from './operations/runs.ts';
@@ -36,6 +37,7 @@ export const operations = {
   history,
   subscribe,
   unsubscribe,
+  presence,
   run,
   attach,
   cancel,

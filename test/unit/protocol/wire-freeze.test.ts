@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { errorTable } from '../../../shared/base/errors.ts';
 import { closeCodes } from '../../../shared/protocol/close-codes.ts';
 import { pongFrame } from '../../../shared/protocol/ping.ts';
+import { presenceEvent } from '../../../shared/protocol/presence.ts';
 import { droppedFrame, errorFrame, eventFrame, goawayFrame, okFrame } from '../../../shared/protocol/pushes.ts';
 import { requestSchemas, resultSchemas } from '../../../shared/protocol/requests.ts';
 import { runEvents } from '../../../shared/protocol/run-events.ts';
@@ -37,6 +38,7 @@ const tables = {
   push: pushes,
   'run event': runEvents,
   'swarm event': swarmEvents,
+  'presence event': { change: presenceEvent },
 };
 for (const [kind, table] of Object.entries(tables)) {
   for (const [name, schema] of Object.entries(table)) wire[`${kind} ${name}`] = z.toJSONSchema(schema, { io: 'input' });

@@ -12,7 +12,7 @@ import { payloadFault, wellKnownOf } from '../well-known.ts';
 type Input = Pick<PublishRequest, 'topic' | 'data' | 'messageId' | 'ephemeral'>;
 
 /** From frame to append: check the name, ask whether it may be, check what everybody knows, serialise once, append. */
-export function publish(broker: Broker, _caller: Caller, input: Input): Promise<Result<PublishResult>> {
+export function publish(broker: Broker, caller: Caller, input: Input): Promise<Result<PublishResult>> {
   const { topic, data, messageId, ephemeral } = input;
   const fault = topicFault(topic);
   if (fault) return Promise.resolve(fail('bad_request', `topic: ${fault}`));
@@ -29,7 +29,12 @@ export function publish(broker: Broker, _caller: Caller, input: Input): Promise<
   if (known?.retained) event.retain = true;
   if (ephemeral) event.ephemeral = true;
   else if (messageId !== undefined) event.messageId = messageId;
-  return broker.engine.log.append(event).then((appended) => answer(broker, topic, appended));
+  const { connection } = caller;
+  const speaks = known?.isStatus && !ephemeral && connection !== undefined;
+  const appending = speaks
+    ? broker.whereabouts.statuses.publish(connection, known.id, event)
+    : broker.engine.log.append(event);
+  return appending.then((appended) => answer(broker, topic, appended));
 }
 
 function answer(broker: Broker, topic: string, appended: Result<Appended>): Result<PublishResult> {

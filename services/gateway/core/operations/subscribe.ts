@@ -12,12 +12,13 @@ import type { Prepared } from '../../hub/subscribing.ts';
 import type { Broker } from '../broker.ts';
 import type { Caller } from '../caller.ts';
 import { mayReadAll } from '../reading.ts';
+import { presenceFault } from './presence.ts';
 
 /** All of them or none: one bad name among good ones changes nothing. The answer is made by `attach`, as it goes out. */
 export async function subscribe(
   broker: Broker,
   caller: Caller,
-  input: Pick<SubscribeRequest, 'topics'>,
+  input: Pick<SubscribeRequest, 'topics' | 'presence'>,
 ): Promise<Result<Prepared>> {
   const subscriber = must(caller.subscriber, 'subscribing needs a connection');
   const limit = broker.config.maxSubscriptions;
@@ -29,7 +30,7 @@ export async function subscribe(
     const name = typeof item === 'string' ? item : item.topic;
     const asked = (typeof item === 'string' ? undefined : item.since) ?? 'latest';
     const since = sinceOf(name, asked);
-    const fault = nameFault(name);
+    const fault = nameFault(name) ?? (input.presence ? presenceFault(name) : undefined);
     if (fault) return fault;
     if (!since.ok) return since;
     asks.push({ topic: name, since: since.value });
@@ -46,20 +47,32 @@ export async function subscribe(
     return fail('quota_exceeded', `a connection may hold ${limit} subscriptions`);
   }
   const promised = subscriber.owed ? await attached(broker.hub, subscriber) : ok(undefined);
-  return promised.ok ? prepare(broker.hub, subscriber, asks) : promised;
+  if (!promised.ok) return promised;
+  const prepared = await prepare(broker.hub, subscriber, asks);
+  if (prepared.ok && input.presence) await enter(broker, caller, asks, prepared.value.time);
+  return prepared;
 }
 
-export function unsubscribe(
+/** Before the answer, so that whoever has it is there for others. */
+async function enter(broker: Broker, caller: Caller, asks: readonly Ask[], since: number): Promise<void> {
+  const { connection, identity } = caller;
+  if (!connection || connection.closing) return;
+  const topics = asks.map(({ topic }) => topic);
+  await broker.whereabouts.presence.join(connection.id, must(identity).id, topics, since);
+}
+
+export async function unsubscribe(
   broker: Broker,
   caller: Caller,
   input: Pick<UnsubscribeRequest, 'topics'>,
 ): Promise<Result<{ topics: string[] }>> {
   for (const name of input.topics) {
     const refused = nameFault(name);
-    if (refused) return Promise.resolve(refused);
+    if (refused) return refused;
   }
   leave(broker.hub, must(caller.subscriber, 'subscribing needs a connection'), input.topics);
-  return Promise.resolve(ok({ topics: input.topics }));
+  if (caller.connection) await broker.whereabouts.presence.leave(caller.connection.id, input.topics);
+  return ok({ topics: input.topics });
 }
 
 function nameFault(name: string): Failure | undefined {

@@ -1,0 +1,127 @@
+import type { Clock } from '../../base/clock.ts';
+import { ok } from '../../base/errors.ts';
+import type { Result } from '../../base/errors.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { PresenceMember } from '../../protocol/presence.ts';
+import { Gathered, portions } from '../gathered.ts';
+import type { Remains } from '../remains.ts';
+import { PresenceNews } from './presence-news.ts';
+import { beatMs, leasesOf, readSpan, Room } from './room.ts';
+import type { RoomParts } from './room.ts';
+
+const roomsAtOnce = 64;
+
+export interface PresenceParts {
+  readonly engine: Pick<Engine, 'leases' | 'log'>;
+  readonly clock: Clock;
+  readonly remains: Pick<Remains, 'note' | 'erase'>;
+}
+
+/**
+ * Who is at a topic, of those that say so. Each member is a lease that its node renews, so that whoever is killed with
+ * it is gone after a few seconds. Nobody asks another node.
+ */
+export class Presence {
+  readonly #parts: RoomParts;
+  readonly #rooms = new Map<string, Room>();
+  /** By connection. */
+  readonly #topics = new Map<string, Set<string>>();
+  readonly #lists = new Map<string, Gathered<Result<PresenceMember[]>>>();
+  readonly #news: PresenceNews;
+  #spans = 0;
+  #stopped = false;
+  #cancel: () => void = () => {};
+
+  constructor({ engine, clock, remains }: PresenceParts) {
+    this.#news = new PresenceNews(engine.log);
+    const nextSpan = (): number => (this.#spans += 1);
+    this.#parts = { leases: engine.leases, clock, remains, news: this.#news, nextSpan };
+  }
+
+  start(): void {
+    this.#cancel = this.#parts.clock.later(beatMs, () => void this.#beat());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await Promise.all([...this.#rooms.values()].map((room) => room.leaveAll()));
+    await this.#news.retry();
+    this.#sweep();
+  }
+
+  /**
+   * Who is there already stays as it was. Resolves when the others can know; where the store is away it is told later,
+   * and that is no reason to keep anybody out of the topic itself.
+   */
+  async join(connection: string, identity: string, topics: readonly string[], since: number): Promise<void> {
+    let own = this.#topics.get(connection);
+    if (!own) this.#topics.set(connection, (own = new Set()));
+    for (const topic of topics) own.add(topic);
+    await Promise.all([...new Set(topics)].map((topic) => this.#room(topic).join(connection, identity, since)));
+  }
+
+  async leave(connection: string, topics: readonly string[]): Promise<void> {
+    const own = this.#topics.get(connection);
+    if (!own) return;
+    const left = topics.filter((topic) => own.delete(topic));
+    if (own.size === 0) this.#topics.delete(connection);
+    await Promise.all(left.map((topic) => this.#room(topic).leave(connection)));
+  }
+
+  /** The connection has ended. */
+  gone(connection: string): void {
+    const own = this.#topics.get(connection);
+    if (own) void this.leave(connection, [...own]);
+  }
+
+  /** All of them, those who were there first first. However many ask at once, the store is asked one at a time for each topic. */
+  async members(topic: string): Promise<Result<readonly PresenceMember[]>> {
+    let list = this.#lists.get(topic);
+    if (!list) this.#lists.set(topic, (list = new Gathered(() => this.#list(topic))));
+    const members = await list.ask();
+    if (list.idle) this.#lists.delete(topic);
+    return members;
+  }
+
+  /** Takes out those whose nodes are gone, and tells of them. */
+  async reap(topic: string): Promise<Result<void>> {
+    const gone = await this.#parts.leases.reap(leasesOf(topic));
+    if (!gone.ok) return gone;
+    for (const holder of gone.value) this.#news.tell(topic, 'left', readSpan(holder));
+    return ok(undefined);
+  }
+
+  #room(topic: string): Room {
+    let room = this.#rooms.get(topic);
+    if (!room) this.#rooms.set(topic, (room = new Room(topic, this.#parts)));
+    return room;
+  }
+
+  async #list(topic: string): Promise<Result<PresenceMember[]>> {
+    const held = await this.#parts.leases.list(leasesOf(topic));
+    if (!held.ok) return held;
+    const members = held.value.map((holder) => {
+      const { connection, identity, since } = readSpan(holder);
+      return { connection, identity, since };
+    });
+    return ok(members.sort((a, b) => a.since - b.since || (a.connection < b.connection ? -1 : 1)));
+  }
+
+  async #beat(): Promise<void> {
+    this.#sweep();
+    for (const some of portions(this.#rooms.values(), roomsAtOnce)) {
+      await Promise.all(some.map((room) => room.renew()));
+    }
+    await this.#news.retry();
+    if (!this.#stopped) this.start();
+  }
+
+  #sweep(): void {
+    for (const room of this.#rooms.values()) {
+      if (!room.empty) continue;
+      this.#rooms.delete(room.topic);
+      this.#parts.remains.erase('topic', room.topic);
+    }
+  }
+}
