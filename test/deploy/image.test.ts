@@ -60,7 +60,7 @@ describe('the image', () => {
 describe('the health check of the image', () => {
   async function leavesWith(port: number, ...args: string[]): Promise<unknown> {
     const env = { PATH: process.env['PATH'], PORT: String(port) };
-    const child = spawn(process.execPath, [`${root}deploy/docker/health.js`, ...args], { env });
+    const child = spawn(`${root}deploy/docker/health`, args, { env });
     const [code] = (await once(child, 'exit')) as [number];
     return code;
   }
