@@ -69,7 +69,7 @@ export class Tracing {
       const now = Date.now();
       if (now < next) return;
       next = now + complainEveryMs;
-      log.warn('tracing does not work as it should', { said: said.map(String).join(' ') });
+      log.warn('tracing does not work as it should', { said: said.map(wordsOf).join(' ') });
     };
     const nothing = (): void => {};
     const logger = { error: warn, warn, info: nothing, debug: nothing, verbose: nothing };
@@ -189,6 +189,12 @@ export class Tracing {
     const span = this.#tracer.startSpan(name, options, parent);
     return context.with(trace.setSpan(parent, span), () => work(span)).finally(() => span.end());
   }
+}
+
+/** It writes an error as the JSON of its fields, with the stack, on one line. */
+function wordsOf(said: unknown): string {
+  const text = String(said);
+  return /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text;
 }
 
 /** An open span of this process, or one of another that said it is recorded. */
