@@ -4,6 +4,7 @@ const dot = 0x2e;
 const star = 0x2a;
 const hash = 0x23;
 const dollar = 0x24;
+const hyphen = 0x2d;
 
 const segmentLimit = 64;
 const openLimits = { segments: 16, bytes: 255 };
@@ -32,14 +33,34 @@ export function isSystemTopic(topic: string): boolean {
   return topic.charCodeAt(0) === dollar || topic.startsWith('run.') || topic.startsWith('session.');
 }
 
-/** Topics that a client may not publish to: the system topics and a swarm's proposals, votes and decisions. */
+/** Topics that a client may not publish to: the system topics, those of runs as tasks, a swarm's proposals, votes and decisions. */
 export function isSystemWritten(topic: string): boolean {
   if (isSystemTopic(topic)) return true;
+  if (topic.startsWith('task.')) return isOfRun(topic);
   if (!topic.startsWith('swarm.')) return false;
   const second = topic.indexOf('.', 6);
   if (second < 0) return false;
   const rest = topic.slice(second + 1);
   return rest === 'proposal' || rest === 'vote' || rest === 'consensus';
+}
+
+const idLength = 36;
+const hyphensAt: ReadonlySet<number> = new Set([8, 13, 18, 23]);
+
+/** By the look of its second segment: the ids of runs are UUIDs of version 8, and nobody else's library makes such. */
+function isOfRun(topic: string): boolean {
+  const from = 'task.'.length;
+  if (topic.charCodeAt(from + idLength) !== dot || topic[from + 14] !== '8') return false;
+  for (let i = 0; i < idLength; i++) {
+    const code = topic.charCodeAt(from + i);
+    if (hyphensAt.has(i) ? code !== hyphen : !isHexDigit(code)) return false;
+  }
+  return true;
+}
+
+/** As ids are written: in small letters. */
+function isHexDigit(code: number): boolean {
+  return (code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66);
 }
 
 function nameFault(name: string, wildcards: boolean): string | undefined {

@@ -1,4 +1,5 @@
 import { isSystemTopic } from '../../../shared/topics/grammar.ts';
+import { startsWithWildcard } from '../../../shared/topics/match.ts';
 import type { Hub } from '../hub/hub.ts';
 import { hush } from '../hub/hushing.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
@@ -16,12 +17,15 @@ export function answerFirst<N extends OperationName>(
   input: InputOf<N>,
 ): (() => void) | undefined {
   if (operation !== 'run' && operation !== 'cancel' && operation !== 'resume') return undefined;
-  // A new run says nothing on the topics of others, unless it interrupts them.
+  // A new run says nothing on the topics of others, unless it interrupts them; but it is a task, for all to see.
   const ownOnly = operation === 'run' && (input as InputOf<'run'>).whenBusy !== 'interrupt';
   return subscriber && hears(subscriber, ownOnly) ? hush(hub, subscriber) : undefined;
 }
 
 function hears({ subscriptions, attached }: Subscriber, ownOnly: boolean): boolean {
-  for (const name of subscriptions.keys()) if (isSystemTopic(name) && !(ownOnly && attached?.has(name))) return true;
+  for (const name of subscriptions.keys()) {
+    if (name.startsWith('task.') || startsWithWildcard(name)) return true;
+    if (isSystemTopic(name) && !(ownOnly && attached?.has(name))) return true;
+  }
   return false;
 }

@@ -4,6 +4,7 @@ import type { Failure, Result } from '../../base/errors.ts';
 import type { Append } from '../../engine/engine.ts';
 import type { RunEnd, RunEvent } from '../../protocol/run-events.ts';
 import type { PendingCall, Progress, RunError } from '../../protocol/runs.ts';
+import { taskProgress } from './as-task.ts';
 import { Outbox } from './holding-outbox.ts';
 import type { Store } from './holding-outbox.ts';
 import { Paced } from './holding-paced.ts';
@@ -15,7 +16,7 @@ import type { Asked, Outcome, RunStore, Standing } from './run-store.ts';
 
 /** Of what is said about progress within this time, the last word counts. */
 const progressEveryMs = 50;
-/** The record follows more slowly: it is for those who come back. */
+/** The record follows more slowly, for those who come back, and so does the task that it is to others. */
 const recordEveryMs = 1000;
 
 export interface HoldingParts {
@@ -49,6 +50,9 @@ export class Held {
   #progress: Progress | undefined;
   /** Not in the record yet: goes along with whatever is written next. */
   #unrecorded: Progress | undefined;
+  /** Those who watch tasks have not heard of it yet. */
+  #untold: Progress | undefined;
+  #percent = 0;
   #leaving = false;
   #closed = false;
   #looking = false;
@@ -63,7 +67,10 @@ export class Held {
       this.#lose(failure),
     );
     this.#saying = new Paced(parts.clock, progressEveryMs, () => this.#sayProgress());
-    this.#recording = new Paced(parts.clock, recordEveryMs, () => this.#recordProgress());
+    this.#recording = new Paced(parts.clock, recordEveryMs, () => {
+      this.#recordProgress();
+      this.#tellProgress();
+    });
     jobLost.addEventListener('abort', () => this.#lose());
   }
 
@@ -106,6 +113,9 @@ export class Held {
     if (this.#closed || this.#leaving) return;
     this.#progress = progress;
     this.#unrecorded = progress;
+    // Of a task there is always a figure: where nothing is said of it, it stands as it was.
+    this.#percent = progress.percent ?? this.#percent;
+    this.#untold = { ...progress, percent: this.#percent };
     this.#saying.ask();
     this.#recording.ask();
   }
@@ -168,6 +178,7 @@ export class Held {
   async #leave(command: Command, outcome?: Outcome): Promise<Result<Run>> {
     this.#saying.flush();
     this.#recording.stop();
+    this.#tellProgress();
     this.#leaving = true;
     const { fence } = this.run;
     // After a commit of unknown outcome: nobody else ends it under this fence, or gives it back with the next one.
@@ -209,6 +220,12 @@ export class Held {
   #recordProgress(): void {
     const progress = this.#unrecorded;
     if (progress) void this.#act({ do: 'report', worker: this.#worker, progress });
+  }
+
+  #tellProgress(): void {
+    const progress = this.#untold;
+    this.#untold = undefined;
+    if (progress) void this.#parts.engine.log.append(taskProgress(this.run, progress));
   }
 
   #saw(standing: Standing): void {

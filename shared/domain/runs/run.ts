@@ -1,3 +1,4 @@
+import { newId } from '../../base/ids.ts';
 import type { PendingCall, Progress, RunError, RunRecord, RunState } from '../../protocol/runs.ts';
 
 /** What somebody decided of one call. It outlives the attempt in which it was asked for. */
@@ -49,6 +50,14 @@ export interface Run {
   readonly metadata: Record<string, unknown>;
   /** The traceparent of the request that started it, where that is recorded. */
   readonly trace?: string;
+  /** Where clients are told apart: what it makes is its owner's alone. */
+  readonly private?: true;
+}
+
+/** Of the version that no library makes, as those that follow from a key: so its topics are known by their names (isSystemWritten). */
+export function newInvocation(): string {
+  const id = newId();
+  return `${id.slice(0, 14)}8${id.slice(15)}`;
 }
 
 export function isOver(run: Run): boolean {

@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import { fail, ok } from '../../base/errors.ts';
 import type { Failure, Result } from '../../base/errors.ts';
-import { newId } from '../../base/ids.ts';
+import type { Config } from '../../config/options.ts';
+import type { Engine } from '../../engine/engine.ts';
 import type { Agents } from '../agents.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { derivedId } from '../derived-ids.ts';
@@ -9,9 +10,10 @@ import type { Identity } from '../identity.ts';
 import type { InLine } from '../sessions/desk.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { TakingTurns } from '../taking-turns.ts';
+import { taskCreated } from './as-task.ts';
 import type { Line, WhenBusy } from './line.ts';
 import type { RunIndex } from './run-index.ts';
-import { isOver } from './run.ts';
+import { isOver, newInvocation } from './run.ts';
 import type { Run } from './run.ts';
 import type { RunStore } from './run-store.ts';
 import type { Settling } from './settling.ts';
@@ -41,9 +43,11 @@ export interface StartOptions {
   readonly runTimeoutMs: number;
   /** That have not ended; 0 is no limit. */
   readonly maxRunsPerIdentity: number;
+  readonly auth: Config['auth'];
 }
 
 export interface StartParts {
+  readonly engine: Pick<Engine, 'log'>;
   readonly store: RunStore;
   readonly index: RunIndex;
   readonly line: Line;
@@ -78,7 +82,7 @@ export class Start {
   /** The key decides by itself: whoever comes with it again cannot write the same record a second time. */
   start(identity: Identity, asked: StartRun, begins?: (invocation: string) => void): Promise<Result<Started>> {
     const { key } = asked;
-    if (key === undefined) return this.#begin(identity, newId(), asked, begins);
+    if (key === undefined) return this.#begin(identity, newInvocation(), asked, begins);
     const invocation = derivedId([identity.id, key]);
     return this.#turns.take(invocation, async () => {
       const known = await this.#parts.store.load(invocation);
@@ -93,7 +97,7 @@ export class Start {
     asked: StartRun,
     begins?: (invocation: string) => void,
   ): Promise<Result<Started>> {
-    const { store, clock, options } = this.#parts;
+    const { engine, store, clock, options } = this.#parts;
     const refused = await this.#refusal(identity, asked);
     if (refused) return refused;
     begins?.(invocation);
@@ -114,6 +118,7 @@ export class Start {
     const { input, said } = asked;
     const written = await store.create(run, said === undefined ? { input } : { input, said });
     if (!written.ok) return written.code === 'conflict' ? this.#conflict(run, listed.value.rev) : written;
+    void engine.log.append(taskCreated(run));
     if (clock.now() - began > startingMs) {
       // It was perhaps taken for one that never would be written. Now that it is, no quota can keep it off the list.
       await this.#list(run, rank, 0);
@@ -165,6 +170,7 @@ export class Start {
       decisions: {},
       metadata,
       ...(trace === undefined ? {} : { trace }),
+      ...(this.#parts.options.auth === 'none' ? {} : { private: true }),
     };
   }
 

@@ -76,9 +76,9 @@ export class Bench {
 
   constructor(
     engine: Engine,
-    options: { clock?: Clock; maxRunsPerIdentity?: number; keeping?: Partial<KeepingOptions> } = {},
+    options: { clock?: Clock; maxRunsPerIdentity?: number; auth?: 'token'; keeping?: Partial<KeepingOptions> } = {},
   ) {
-    const { clock = realClock, maxRunsPerIdentity = 0 } = options;
+    const { clock = realClock, maxRunsPerIdentity = 0, auth = 'none' } = options;
     this.engine = engine;
     this.clock = clock;
     this.parts = runParts({ engine, clock, config: { ...keeping, ...options.keeping } });
@@ -87,7 +87,7 @@ export class Bench {
       ...this.parts,
       agents: { known: (agent) => Promise.resolve(ok(this.agents.has(agent))) },
       clock,
-      options: { runTimeoutMs: 60_000, maxRunsPerIdentity },
+      options: { runTimeoutMs: 60_000, maxRunsPerIdentity, auth },
     });
   }
 

@@ -66,7 +66,13 @@ describe('a pattern', () => {
 test('the system has its own topics, and a few more that only it may write', () => {
   const own = ['run.1', 'session.s.x', '$sys'];
   const written = ['swarm.s.proposal', 'swarm.s.vote', 'swarm.s.consensus'];
+  const id = '0f5b8c1d-2e3f-8a4b-9c5d-6e7f8091a2b3';
+  written.push(`task.${id}.created`, `task.${id}.anything.else`);
+  const others = [`task.${id}`, `tasks.${id}.x`, `task.${id}x.y`, `task.${id.toUpperCase()}.x`, `task.x.${id}`];
+  for (const n of [1, 3, 4, 5, 7]) others.push(`task.${id.slice(0, 14)}${n}${id.slice(15)}.created`);
+  for (let i = 0; i < id.length; i++) others.push(`task.${id.slice(0, i)}g${id.slice(i + 1)}.created`);
+  others.push('task.42.progress', `task.${id.replaceAll('-', 'a')}.x`, `task.${id.slice(1)}.x`, `task.0${id}.x`);
   const open = ['run', 'session', 'runs.1', 'swarm.s', 'swarm.s.topology', 'swarm.s.vote.x', 'swarm.vote', 'agent.1'];
   expect([...own, ...written, ...open].filter(isSystemTopic)).toEqual(own);
-  expect([...own, ...written, ...open].filter(isSystemWritten)).toEqual([...own, ...written]);
+  expect([...own, ...written, ...open, ...others].filter(isSystemWritten)).toEqual([...own, ...written]);
 });
