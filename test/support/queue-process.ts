@@ -11,10 +11,10 @@ export interface QueueProcess {
   kill(): Promise<void>;
 }
 
-/** A consumer in a process of its own, which begins jobs of the queue `work` and never ends one. Gone with the test. */
-export function startQueueProcess(url: string, slots: number): QueueProcess {
+/** A consumer in a process of its own, which begins jobs of a queue and never ends one. Gone with the test. */
+export function startQueueProcess(url: string, slots: number, queue = 'work'): QueueProcess {
   const main = fileURLToPath(new URL('queue-process-main.ts', import.meta.url));
-  const child = spawn(process.execPath, [main, url, String(slots)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [main, url, String(slots), queue], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const lines: string[] = [];
   let rest = '';
