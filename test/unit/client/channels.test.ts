@@ -21,7 +21,7 @@ interface World {
   readonly gateway: InProcess;
   /** In front of it, and able to cut. */
   readonly balancer: Balancer;
-  connect(): Promise<AgentwireClient>;
+  readonly connect: () => Promise<AgentwireClient>;
 }
 
 /** As long as it takes on a machine that has much to do. */
