@@ -1,12 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { startCluster } from '../deploy/local/cluster.ts';
 import type { LocalCluster } from '../deploy/local/cluster.ts';
+import { k6Command } from './k6-command.ts';
 import { loads } from './k6/plan.ts';
 import { profileNames } from './k6/profiles.ts';
 import type { Summary } from './k6/report.ts';
@@ -15,59 +17,43 @@ import { readSeries } from './page/series.ts';
 
 /** Starts k6 against `AGENTWIRE_URL`, or against a local cluster that lives as long as the test. */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const cached = join(root, 'node_modules/.cache/agentwire');
 
-const usage = `node loadtest/run.ts --profile ${profileNames.join('|')} [scenario …] [-- arguments of k6]
+const usage = `npm run loadtest -- [--profile ${profileNames.join('|')}] [--results FOLDER] [scenario …] [-- arguments of k6]
 
-  scenarios: ${loads.join(', ')}; all of them where none is named
-  AGENTWIRE_URL: what to test, such as http://broker:8080; unset: a local cluster that is started and stopped
+  scenarios      ${loads.join(', ')}; all of them where none is named
+  AGENTWIRE_URL  what to test, such as http://broker:8080; unset: a local cluster that is started and stopped
+  RUN_ID         the same for several generators of one test; unset: one of its own
 `;
 
 /** What is missing or misspelt, before anything was started. */
 class Unusable extends Error {}
 
-function settings(): { profile: string; scenarios: string[]; forK6: string[] } {
+interface Settings {
+  readonly profile: string;
+  readonly scenarios: readonly string[];
+  readonly folder: string;
+  readonly forK6: readonly string[];
+}
+
+function settings(): Settings {
   const args = process.argv.slice(2);
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   const { values, positionals: scenarios } = parseArgs({
     args: own,
     allowPositionals: true,
-    options: { profile: { type: 'string', default: 'ci' } },
+    options: { profile: { type: 'string', default: 'ci' }, results: { type: 'string' } },
   });
-  const { profile } = values;
-  if (!(profileNames as readonly string[]).includes(profile))
-    throw new Unusable(`no profile is called ${profile}\n\n${usage}`);
+  const { profile, results } = values;
+  const known: readonly string[] = profileNames;
+  if (!known.includes(profile)) throw new Unusable(`no profile is called ${profile}\n\n${usage}`);
   const unknown = scenarios.find((name) => !(loads as readonly string[]).includes(name));
   if (unknown !== undefined) throw new Unusable(`no scenario is called ${unknown}\n\n${usage}`);
-  return { profile, scenarios, forK6: args.slice(own.length + 1) };
+  const folder = results === undefined ? join(root, 'loadtest/results', profile) : resolve(results);
+  return { profile, scenarios, folder, forK6: args.slice(own.length + 1) };
 }
 
-/** On the PATH or built before; else built now, which says by itself what it lacks. */
-function findK6(): string {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), cached];
-  const found = (): string | undefined => folders.map((folder) => join(folder, 'k6')).find(isRecent);
-  const there = found();
-  if (there !== undefined) return there;
-  const { status } = spawnSync(join(root, '.ci/install-k6'), { stdio: 'inherit' });
-  const built = status === 0 ? found() : undefined;
-  if (built === undefined) throw new Unusable('without k6 there is no load test');
-  return built;
-}
-
-/** 2.2 is the first with a TextDecoder, which the MessagePack library wants. */
-function isRecent(command: string): boolean {
-  const { stdout } = spawnSync(command, ['version'], { encoding: 'utf8' });
-  const [, major = 0, minor = 0] = /v(\d+)\.(\d+)/.exec(stdout ?? '')?.map(Number) ?? [];
-  return major > 2 || (major === 2 && minor >= 2);
-}
-
-async function main(): Promise<number> {
-  const { profile, scenarios, forK6 } = settings();
-  const k6 = findK6();
-  const folder = join(root, 'loadtest/results', profile);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const script = join(folder, 'script.js');
+/** One file: k6 looks for no packages. */
+async function bundle(script: string): Promise<void> {
   await build({
     entryPoints: [join(root, 'loadtest/k6/main.ts')],
     outfile: script,
@@ -75,56 +61,80 @@ async function main(): Promise<number> {
     format: 'esm',
     platform: 'neutral',
     target: 'es2022',
-    // The engine of k6 does not know this one.
+    // Older than the rest of what the engine of k6 knows, and in the MessagePack library.
     supported: { 'for-await': false },
     mainFields: ['module', 'main'],
     external: ['k6', 'k6/*'],
   });
+}
+
+let running: ChildProcess | undefined;
+
+/** The exit code of k6: 0 where everything held, 99 where a threshold was crossed. */
+async function runK6(k6: string, url: string, { profile, scenarios, folder, forK6 }: Settings): Promise<number> {
+  const script = join(folder, 'script.js');
+  const summary = join(folder, 'summary.json');
+  const series = join(folder, 'series.ndjson');
+  await bundle(script);
+  const child = spawn(k6, ['run', '--quiet', ...forK6, script], {
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      AGENTWIRE_URL: url,
+      PROFILE: profile,
+      SCENARIOS: scenarios.join(','),
+      // Keeps the topics of this test apart from those of every other.
+      RUN_ID: process.env['RUN_ID'] ?? Date.now().toString(36),
+      SUMMARY: summary,
+      // The figures of every second, of which the page draws its plots. Nothing listens on a port.
+      K6_WEB_DASHBOARD: 'true',
+      K6_WEB_DASHBOARD_PORT: '-1',
+      K6_WEB_DASHBOARD_PERIOD: '1s',
+      K6_WEB_DASHBOARD_RECORD: series,
+      K6_WEB_DASHBOARD_TAGS: 'load',
+      K6_NO_USAGE_REPORT: 'true',
+    },
+  });
+  running = child;
+  const [code] = (await once(child, 'exit')) as [number | null];
+  // There is none where k6 could not begin.
+  if (existsSync(summary)) {
+    const written = JSON.parse(readFileSync(summary, 'utf8')) as { summary: Summary };
+    writeFileSync(join(folder, 'report.html'), pageOf(written.summary, readSeries(readFileSync(series, 'utf8'))));
+    console.log(`${relative(process.cwd(), folder)}: summary.json, and report.html with plots`);
+  }
+  return code ?? 1;
+}
+
+async function main(): Promise<number> {
+  const chosen = settings();
+  const k6 = k6Command();
+  if (k6 === undefined) throw new Unusable('without k6 there is no load test');
+  rmSync(chosen.folder, { recursive: true, force: true });
+  mkdirSync(chosen.folder, { recursive: true });
 
   let cluster: LocalCluster | undefined;
   let url = process.env['AGENTWIRE_URL'] ?? '';
   if (url === '') {
-    cluster = await startCluster({ folder: join(folder, 'cluster'), gateways: 3, workers: 2 });
+    cluster = await startCluster({ folder: join(chosen.folder, 'cluster'), gateways: 3, workers: 2 });
     ({ url } = cluster);
   }
   try {
-    const summary = join(folder, 'summary.json');
-    const series = join(folder, 'series.ndjson');
-    console.log(`profile ${profile} against ${url}`);
-    const child = spawn(k6, ['run', '--quiet', ...forK6, script], {
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        AGENTWIRE_URL: url,
-        PROFILE: profile,
-        SCENARIOS: scenarios.join(','),
-        // Several generators of one test share it; else it keeps this test apart from the topics of every other.
-        RUN_ID: process.env['RUN_ID'] ?? Date.now().toString(36),
-        SUMMARY: summary,
-        // The figures of every second, of which the page draws its plots. Nothing listens on a port.
-        K6_WEB_DASHBOARD: 'true',
-        K6_WEB_DASHBOARD_PORT: '-1',
-        K6_WEB_DASHBOARD_PERIOD: '1s',
-        K6_WEB_DASHBOARD_RECORD: series,
-        K6_WEB_DASHBOARD_TAGS: 'load',
-        K6_NO_USAGE_REPORT: 'true',
-      },
-    });
-    const [code] = (await once(child, 'exit')) as [number | null];
-    // There is none where k6 could not begin.
-    if (existsSync(summary)) {
-      const written = JSON.parse(readFileSync(summary, 'utf8')) as { summary: Summary };
-      writeFileSync(join(folder, 'report.html'), pageOf(written.summary, readSeries(readFileSync(series, 'utf8'))));
-      console.log(`${relative(process.cwd(), folder)}: summary.json, and report.html with plots`);
-    }
-    return code ?? 1;
+    console.log(`profile ${chosen.profile} against ${url}`);
+    return await runK6(k6, url, chosen);
   } finally {
     await cluster?.stop();
   }
 }
 
-// k6 gets these signals from the terminal as well, and this process ends with it.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+// Leaving by `exit` ends what was started. While k6 runs, it ends first, and then the cluster in order.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (running === undefined) process.exit(1);
+    // A terminal has interrupted k6 as well, and told twice it would drop everything.
+    if (signal === 'SIGTERM') running.kill(signal);
+  });
+}
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -27,6 +27,7 @@ export class Client {
   /** Up to where each topic has to be read for the client to be back, and since when it has been on its way. */
   readonly #owedAtReturn = new Map<string, number>();
   #returned = 0;
+  #received = 0;
   #connection: Connection | undefined;
 
   constructor(url: string, format: Format, listener: Listener, moments: Moments) {
@@ -78,6 +79,11 @@ export class Client {
     return this.#ledgers.get(topic) ?? new Ledger({ seq: 0, epoch: '' });
   }
 
+  /** How many events, whichever they were. */
+  get received(): number {
+    return this.#received;
+  }
+
   get topics(): readonly string[] {
     return this.#listener.topics;
   }
@@ -100,6 +106,7 @@ export class Client {
     }
     const payload = data as Payload;
     ledger.take({ seq, epoch, data: payload });
+    this.#received++;
     delivered.add(1);
     owed.add(-1);
     const late = this.#owedAtReturn.get(topic);

@@ -12,8 +12,8 @@ export interface Phases {
   /** Publishers that began at the last moment finish. */
   readonly settle: number;
   /**
-   * At most: subscribers get what is still on its way, check that they have everything, and close. It ends when they have,
-   * so the next scenario does not wait for it: it would only be in the way of one that has failed.
+   * Subscribers get what is still on its way, check that they have everything, and close. They do not wait longer than
+   * this for a next event; the next scenario does not wait for them, and is disturbed only by one that has failed.
    */
   readonly drain: number;
 }
@@ -51,7 +51,7 @@ export interface Profile {
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
   /** Says whether it works, on a machine that does other things as well. */
   ci: {
-    phases: { connect: 3, warmUp: 1, measure: 5, settle: 1, drain: 30 },
+    phases: { connect: 3, warmUp: 1, measure: 5, settle: 1, drain: 10 },
     fanout: {
       topics: 1,
       crowd: { users: 2, connections: 25 },
@@ -74,7 +74,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   },
   /** Says how fast it is, on one machine with nothing else to do. */
   laptop: {
-    phases: { connect: 5, warmUp: 5, measure: 30, settle: 2, drain: 30 },
+    phases: { connect: 5, warmUp: 5, measure: 30, settle: 2, drain: 10 },
     fanout: {
       topics: 1,
       crowd: { users: 5, connections: 100 },
@@ -97,7 +97,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   },
   /** For a cluster of many machines and a generator of several; what they carry is theirs to say. */
   fleet: {
-    phases: { connect: 60, warmUp: 30, measure: 300, settle: 5, drain: 60 },
+    phases: { connect: 60, warmUp: 30, measure: 300, settle: 5, drain: 30 },
     fanout: {
       topics: 1,
       crowd: { users: 100, connections: 100 },

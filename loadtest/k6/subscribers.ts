@@ -50,12 +50,19 @@ async function storm(
   }
 }
 
-/** Waits for what is on its way, up to a time, then holds what there is against the heads of the topics. */
+/** Waits for what is on its way, until nothing has come for a while, then holds what there is against the heads of the topics. */
 async function drain(clients: readonly Client[], url: string, patienceMs: number): Promise<void> {
-  const end = Date.now() + patienceMs;
   const heads = new Map<string, Position>();
   for (const topic of new Set(clients.flatMap((client) => client.topics))) heads.set(topic, headOf(url, topic));
-  while (Date.now() < end && !clients.every((client) => client.hasAll(heads))) await until(Date.now() + lookEveryMs);
+  const receivedByAll = (): number => clients.reduce((sum, { received }) => sum + received, 0);
+  let received = receivedByAll();
+  let lastAt = Date.now();
+  while (!clients.every((client) => client.hasAll(heads)) && Date.now() - lastAt < patienceMs) {
+    await until(Date.now() + lookEveryMs);
+    if (receivedByAll() === received) continue;
+    received = receivedByAll();
+    lastAt = Date.now();
+  }
   for (const client of clients) {
     for (const topic of client.topics) count(client.ledger(topic).end(heads.get(topic)!));
   }

@@ -38,7 +38,7 @@ export function svgOf({ title, unit, from, to, lines }: Plot): string {
     const path = points.map(([second, value]) => `${fixed(x(second))},${fixed(y(value))}`).join(' ');
     parts.push(
       `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-      `<text x="${width - frame.right}" y="${16 + index * 14}" class="left" fill="${colour}">${name}</text>`,
+      `<text x="${width - frame.right - (lines.length - 1 - index) * 80}" y="16" class="left" fill="${colour}">${name}</text>`,
     );
   }
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">${parts.join('')}</svg>`;
