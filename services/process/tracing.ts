@@ -53,7 +53,7 @@ function spans(tracing: Tracing, sdk: { start(): void; shutdown(): Promise<void>
   return {
     name: 'tracing',
     start: () => {
-      tracing.report(log);
+      tracing.report(log, realClock);
       sdk.start();
       return Promise.resolve();
     },

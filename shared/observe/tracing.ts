@@ -9,6 +9,7 @@ import {
   TraceFlags,
 } from '@opentelemetry/api';
 import type { Attributes, Context, Span, SpanOptions, Tracer } from '@opentelemetry/api';
+import type { Clock } from '../base/clock.ts';
 import { errorTable } from '../base/errors.ts';
 import type { Result } from '../base/errors.ts';
 import { readTraceparent, writeTraceparent } from '../protocol/traceparent.ts';
@@ -62,11 +63,11 @@ export class Tracing {
     this.#tracer = trace.getTracer('agentwire', version);
   }
 
-  /** What the SDK has to say of itself goes to the log: that a collector is away, above all. To be called ahead of its start. */
-  report(log: Log): void {
+  /** What the SDK complains of goes to the log. To be called ahead of its start. */
+  report(log: Log, clock: Clock): void {
     let next = 0;
     const warn = (...said: unknown[]): void => {
-      const now = Date.now();
+      const now = clock.now();
       if (now < next) return;
       next = now + complainEveryMs;
       log.warn('tracing does not work as it should', { said: said.map(wordsOf).join(' ') });
