@@ -40,8 +40,9 @@ image:
 	@docker build -f deploy/docker/Dockerfile -t agentwire .
 
 cluster:
-	@docker compose version >/dev/null 2>&1 || { \
-	  echo 'make cluster needs Docker with its compose plugin; without Docker: make cluster-local' >&2; exit 2; }
+	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
+	  echo 'make cluster needs a Docker engine that answers, and the compose plugin; without: make cluster-local' >&2; \
+	  exit 2; }
 	@docker compose up --build --detach --wait || { docker compose logs --tail 20; exit 1; }
 	@docker compose ps --format 'table {{.Service}}\t{{.Name}}\t{{.Status}}'
 	@echo "agentwire   http://$$(docker compose port haproxy 8080)"
