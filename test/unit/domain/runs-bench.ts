@@ -35,11 +35,21 @@ export async function codeOf(asked: Promise<Result<unknown>>): Promise<string> {
 /** The same store, seen through something that stands in between. */
 export function through(
   engine: Engine,
-  parts: { records?: Partial<Engine['records']>; queue?: Engine['queue'] },
+  parts: { append?: Engine['log']['append']; records?: Partial<Engine['records']>; queue?: Engine['queue'] },
 ): Engine {
   const { log, records, leases, signals, counters } = engine;
   return {
-    log,
+    log: {
+      append: parts.append ?? ((event) => log.append(event)),
+      heads: (asks) => log.heads(asks),
+      read: (topic, range) => log.read(topic, range),
+      active: (since) => log.active(since),
+      renumber: (topic, epoch) => log.renumber(topic, epoch),
+      watch: (topics) => log.watch(topics),
+      unwatch: (topics) => log.unwatch(topics),
+      watchAll: (on) => log.watchAll(on),
+      listen: (listener) => log.listen(listener),
+    },
     leases,
     signals,
     counters,
@@ -130,6 +140,12 @@ export class Bench {
     return events.map(({ body }) => (JSON.parse(body) as { data: Record<string, unknown> }).data);
   }
 
+  /** What those who watch tasks were told of its end. */
+  async taskEnds(invocation: string): Promise<Record<string, unknown>[]> {
+    const ends = ['completed', 'failed'].map((kind) => this.events(`task.${invocation}.${kind}`));
+    return (await Promise.all(ends)).flat();
+  }
+
   eventsOf(invocation: string): Promise<Record<string, unknown>[]> {
     return this.events(topicOf(invocation));
   }
@@ -158,6 +174,7 @@ export class Bench {
       ['completed', 'cancelled', 'failed'].includes(kind as string),
     );
     expect(ends).toHaveLength(1);
+    expect(await this.taskEnds(invocation)).toHaveLength(1);
     expect(await this.open()).not.toContain(invocation);
     expect(await got(this.parts.store.outcome(invocation))).toBeUndefined();
   }
