@@ -61,7 +61,11 @@ export class Nodes {
   async #announce(): Promise<void> {
     const figures = this.#figures();
     const asked = this.#clock.now();
-    const held = await this.#leases.hold(group, [{ member: figures.node, value: JSON.stringify(figures) }], nodeLeaseMs);
+    const held = await this.#leases.hold(
+      group,
+      [{ member: figures.node, value: JSON.stringify(figures) }],
+      nodeLeaseMs,
+    );
     if (held.ok) {
       if (held.value.joined.length > 0) this.#heldSince = this.#clock.now();
       this.#heldAt = asked;
