@@ -1,3 +1,4 @@
+import { realClock } from '../../shared/base/clock.ts';
 import { createEngine } from '../../shared/engine/create-engine.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
 import { traced } from '../../shared/engine/traced.ts';
@@ -56,6 +57,9 @@ export function storeOf(engine: Engine): Service {
   return { name: 'store', start: () => engine.start(), stop: () => engine.stop() };
 }
 
+/** What a drain may take beyond its time: what a store that is away takes to fail, several times over. Then something is stuck. */
+export const overtimeMs = 15_000;
+
 /** Calls `end` when the process is to end, and again when it is to end at once. */
 export type Endings = (end: () => void) => void;
 
@@ -74,7 +78,8 @@ export function askAboutFaults(takes: Takes): void {
 
 /**
  * Starts the services of this process, and ends it when it is told to: drained, stopped, with 0. Told again, it ends
- * at once; a fault that nobody caught ends it with 1, because what it left behind is not known.
+ * at once with 1, and so it does when the end takes too long. A fault that nobody caught ends it with 1, because what it
+ * left behind is not known.
  */
 export async function runServices(
   services: readonly Service[],
@@ -92,6 +97,11 @@ export async function runServices(
   const end = async (): Promise<void> => {
     if (ending) process.exit(1);
     ending = true;
+    const giveUpMs = config.drainMs + overtimeMs;
+    realClock.later(giveUpMs, () => {
+      log.error('the end takes too long', { giveUpMs });
+      process.exit(1);
+    });
     await Promise.all(services.map(async (service) => service.drain?.(config.drainMs)));
     await stopAll();
     log.info('stopped');

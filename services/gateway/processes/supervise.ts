@@ -3,12 +3,12 @@ import { createServer } from 'node:net';
 import { realClock } from '../../../shared/base/clock.ts';
 import type { Config } from '../../../shared/config/options.ts';
 import type { Log } from '../../../shared/observe/log.ts';
-import { endOnSignals } from '../../process/process.ts';
+import { endOnSignals, overtimeMs } from '../../process/process.ts';
 import { startChild } from './child.ts';
 import { Supervisor } from './supervisor.ts';
 
-/** A drain may overrun its time by what a store that is away takes to fail, and by stopping. Then something is stuck. */
-const afterDrainMs = 15_000;
+/** How long a process that gives up may take for that. */
+const killMs = 1000;
 
 /** This process becomes the parent of several that share the port. Resolves with the port when all of them listen. */
 export async function supervise(config: Config, log: Log): Promise<number> {
@@ -22,7 +22,8 @@ export async function supervise(config: Config, log: Log): Promise<number> {
       process.exit(1);
     }
     ending = true;
-    realClock.later(drainMs + afterDrainMs, () => supervisor.kill());
+    // They give up by themselves; one that cannot even do that is ended.
+    realClock.later(drainMs + overtimeMs + killMs, () => supervisor.kill());
     void supervisor.end().then((clean) => process.exit(clean ? 0 : 1));
   });
   return supervisor.start();
