@@ -15,6 +15,7 @@ import { runsTakeover } from './scenarios/runs-takeover.ts';
 import { runs } from './scenarios/runs.ts';
 import type { Figure, Round, Sample, Scenario } from './scenarios/scenario.ts';
 import { storm } from './scenarios/storm.ts';
+import { swarms } from './scenarios/swarm.ts';
 import { through } from './scenarios/through.ts';
 import { visualization } from './scenarios/visualization.ts';
 
@@ -33,6 +34,7 @@ const scenarios: readonly Scenario[] = [
   runsTakeover,
   checkpoints,
   visualization,
+  swarms,
 ];
 
 const usage = `npm run bench -- [scenario …] [--json FILE] [--profile FOLDER]
