@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,9 @@ import { onTestFinished, vi } from 'vitest';
 import { balancerConfig } from '../../deploy/local/balancer-config.ts';
 import { freePorts } from '../../deploy/local/ports.ts';
 import { startBalancer } from './balancer.ts';
+import { environment, lacks } from './deploy-files.ts';
 
-const installed = spawnSync('haproxy', ['-v']).error === undefined;
+const installed = lacks('haproxy', '-v') === '';
 
 /** The name of what `openFrontDoor` opens here. */
 export const frontDoorName = installed ? "the project's HAProxy" : 'a balancer that takes turns';
@@ -23,8 +24,7 @@ export async function openFrontDoor(gateways: readonly number[]): Promise<number
   const folder = mkdtempSync(join(tmpdir(), 'agentwire-haproxy-'));
   const path = join(folder, 'haproxy.cfg');
   writeFileSync(path, balancerConfig({ clients, stats, gateways }));
-  const { PATH = '' } = process.env;
-  const haproxy = spawn('haproxy', ['-db', '-f', path], { env: { PATH }, stdio: 'ignore' });
+  const haproxy = spawn('haproxy', ['-db', '-f', path], { env: environment, stdio: 'ignore' });
   onTestFinished(async () => {
     const gone = once(haproxy, 'exit');
     haproxy.kill('SIGKILL');
