@@ -3,7 +3,7 @@ import { Connection } from './connection.ts';
 import type { Push } from './connection.ts';
 import { Ledger } from './ledger.ts';
 import type { Payload, Position } from './ledger.ts';
-import { delivered, deliveryMs, fail, owed, resumeMs } from './measures.ts';
+import { deliveryMs, fail, resumeMs } from './measures.ts';
 import type { Moments } from './setting.ts';
 import type { Format } from './wire.ts';
 
@@ -107,8 +107,6 @@ export class Client {
     const payload = data as Payload;
     ledger.take({ seq, epoch, data: payload });
     this.#received++;
-    delivered.add(1);
-    owed.add(-1);
     const late = this.#owedAtReturn.get(topic);
     if (late !== undefined) return this.#catchUp(topic, seq, late);
     const { measureFrom, measureTo } = this.#moments;

@@ -74,21 +74,21 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   },
   /** Says how fast it is, on one machine with nothing else to do. */
   laptop: {
-    phases: { connect: 5, warmUp: 5, measure: 30, settle: 2, drain: 10 },
+    phases: { connect: 5, warmUp: 5, measure: 30, settle: 3, drain: 10 },
     fanout: {
       topics: 1,
-      crowd: { users: 5, connections: 100 },
-      publishing: { perSecond: 0.5, events: 10, everyMs: 50 },
+      crowd: { users: 5, connections: 50 },
+      publishing: { perSecond: 0.3, events: 10, everyMs: 150 },
     },
     wildcard: {
       topics: 100,
-      crowd: { users: 4, connections: 50 },
-      publishing: { perSecond: 1, events: 10, everyMs: 50 },
+      crowd: { users: 4, connections: 25 },
+      publishing: { perSecond: 1, events: 10, everyMs: 100 },
     },
     reconnectStorm: {
       topics: 20,
-      crowd: { users: 5, connections: 200 },
-      publishing: { perSecond: 1, events: 10, everyMs: 50 },
+      crowd: { users: 5, connections: 100 },
+      publishing: { perSecond: 1, events: 10, everyMs: 100 },
       cuts: 3,
       awayMs: 1000,
     },
