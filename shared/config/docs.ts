@@ -30,9 +30,15 @@ A failover takes what the new master had not got yet. The topics that it concern
 topics in them wait for a second and are \`unavailable\` after that. The clocks of all servers should agree.
 `;
 
+const tracing = `## Tracing
+
+The variables of OpenTelemetry begin with \`OTEL_\` and are read by its SDK; an unknown one stops nothing. Which of them turn
+tracing on, and which matter here, is on [a page of its own](tracing.md).
+`;
+
 /** The page docs/configuration.md. */
 export function configurationPage(): string {
-  return `${introduction}\n${docsTable()}\n${redis}`;
+  return `${introduction}\n${docsTable()}\n${redis}\n${tracing}`;
 }
 
 export function docsTable(): string {

@@ -25,6 +25,8 @@ export function helpText(service: ServiceName): string {
     'It is set up by environment variables. An empty one is unset; an unknown AGENTWIRE_ name stops the start.',
     '',
     ...own.flatMap(lines),
+    '  OTEL_* (the variables of OpenTelemetry; default: unset)',
+    '      Where spans go, and how many: see docs/tracing.md.',
     ...(others.length > 0 ? ['', 'Checked here, and read by other services:', '', ...others.flatMap(lines)] : []),
     '',
   ].join('\n');
