@@ -223,6 +223,8 @@ describe('a deadline', () => {
     const stage = new SwarmStage();
     await stage.propose(asked);
     await got(stage.swarms.vote('s', 'p', yes('a')));
+    const counts = (): Promise<unknown> => got(stage.engine.queue('deadlines').counts());
+    expect(await counts()).toEqual({ waiting: 0, delayed: 1, running: 0 });
     await stage.work(stage.process());
     await stage.work(stage.process());
     await stage.pass(999);
@@ -237,7 +239,18 @@ describe('a deadline', () => {
         reason: 'quorum_not_reached',
       },
     ]);
-    expect(await got(stage.engine.queue('deadlines').counts())).toEqual({ waiting: 0, delayed: 0, running: 0 });
+    expect(await counts()).toEqual({ waiting: 0, delayed: 0, running: 0 });
+  });
+
+  it('is not missed because another proposal of this name was given up with a later one', async () => {
+    const stage = new SwarmStage();
+    const dying = new Dying(stage.engine, 1, false);
+    const later = newProposal({ deadlineMs: 1_000_000 });
+    expect(await codeOf(stage.process(dying.engine).propose(alice, later))).toBe('unavailable');
+    await stage.propose(asked);
+    await stage.work();
+    await stage.pass(1000);
+    expect(await stage.consensus()).toHaveLength(1);
   });
 
   it.each<[string, (stage: SwarmStage) => Promise<string>, string]>([
