@@ -26,7 +26,7 @@ export interface AgentStatusParts {
   readonly node: string;
 }
 
-/** A connection that publishes. Once it is closing it owns nothing new. */
+/** A connection that publishes. What it asked for may still be under way when it ends. */
 export interface Reporter {
   readonly id: string;
   readonly closing: boolean;
@@ -93,7 +93,7 @@ export class AgentStatuses {
     const owned = this.#owned.get(agent);
     // Whoever was out of sight may have been taken for dead, and this agent reported.
     const sure = owned?.connection === reporter.id && owned.at >= nodes.heldSince;
-    if (sure || reporter.closing) return engine.log.append(event);
+    if (sure) return engine.log.append(event);
     const own = this.#agents.get(reporter.id) ?? new Set();
     if (own.size >= mostAgents && !own.has(agent)) {
       return Promise.resolve(fail('quota_exceeded', `a connection may report the status of ${mostAgents} agents`));
@@ -101,7 +101,11 @@ export class AgentStatuses {
     this.#agents.set(reporter.id, own.add(agent));
     const taken = this.#take(reporter.id, agent, event);
     this.#taking.set(agent, taken);
-    void taken.then(() => this.#taking.delete(agent));
+    void taken.then(() => {
+      this.#taking.delete(agent);
+      // What it had sent before it ended counts, and so does its end.
+      if (reporter.closing) this.gone(reporter.id);
+    });
     return taken;
   }
 

@@ -12,12 +12,14 @@ export class Gathered<T> {
   }
 
   get idle(): boolean {
-    return this.#underWay === undefined;
+    return this.#underWay === undefined && this.#next === undefined;
   }
 
   ask(): Promise<T> {
+    // Looked at first: when one ends, the next begins a moment later, and whoever asks in between must not begin another.
+    if (this.#next) return this.#next;
     if (!this.#underWay) return this.#begin();
-    this.#next ??= this.#underWay.then(() => {
+    this.#next = this.#underWay.then(() => {
       this.#next = undefined;
       return this.#begin();
     });

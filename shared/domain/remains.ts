@@ -70,7 +70,9 @@ export class Remains {
   /** Resolves when it stands there, so that what follows may be done. */
   note(kind: Kind, name: string): Promise<Result<void>> {
     const entry = `${kind} ${name}`;
-    if (this.#written.has(entry)) return Promise.resolve(ok(undefined));
+    // Whoever was out of sight may find nothing of what it had noted.
+    const seen = this.#parts.nodes.heldSince === this.#heldSince;
+    if (seen && this.#written.has(entry)) return Promise.resolve(ok(undefined));
     this.#erased.delete(entry);
     this.#unwritten.add(entry);
     return this.#writing.ask();
@@ -88,7 +90,6 @@ export class Remains {
     const held = await leases.hold(authors, [{ member: node, value: '' }], keepMs);
     if (!held.ok) return held;
     const { heldSince } = nodes;
-    // Whoever was taken for dead may find nothing of what it had noted.
     const missed = held.value.joined.length > 0 || heldSince !== this.#heldSince;
     if (missed || clock.now() - this.#writtenAt > rewriteMs) {
       this.#heldSince = heldSince;

@@ -73,7 +73,8 @@ export class PresenceNews {
     await Promise.all([...this.#lines.values()].map(({ sending }) => sending.ask()));
   }
 
-  async #send(topic: string, { pieces }: Line): Promise<void> {
+  async #send(topic: string, line: Line): Promise<void> {
+    const { pieces } = line;
     while (pieces.length > 0) {
       const some = pieces.splice(0, howManyDiffer(pieces));
       const done = await Promise.all(some.map(({ event }) => this.#log.append(event)));
@@ -82,7 +83,8 @@ export class PresenceNews {
       pieces.unshift(...again);
       if (again.length > 0) return;
     }
-    this.#lines.delete(topic);
+    // A round that found nothing left to do may come after the next line of the topic has begun.
+    if (this.#lines.get(topic) === line) this.#lines.delete(topic);
   }
 }
 

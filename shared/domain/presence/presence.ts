@@ -6,7 +6,7 @@ import type { PresenceMember } from '../../protocol/presence.ts';
 import { Gathered, portions } from '../gathered.ts';
 import type { Remains } from '../remains.ts';
 import { PresenceNews } from './presence-news.ts';
-import { beatMs, leasesOf, readSpan, Room } from './room.ts';
+import { beatMs, leasesOf, readMember, Room } from './room.ts';
 import type { RoomParts } from './room.ts';
 
 const roomsAtOnce = 64;
@@ -84,11 +84,18 @@ export class Presence {
     return members;
   }
 
-  /** Takes out those whose nodes are gone, and tells of them. */
+  /**
+   * Takes out those whose nodes are gone, and tells of them. Should the answer be lost, or this node die before it has
+   * told, nobody hears of their leave; they are gone all the same.
+   */
   async reap(topic: string): Promise<Result<void>> {
     const gone = await this.#parts.leases.reap(leasesOf(topic));
     if (!gone.ok) return gone;
-    for (const holder of gone.value) this.#news.tell(topic, 'left', readSpan(holder));
+    for (const holder of gone.value) {
+      const member = readMember(holder);
+      if (member.fresh) this.#news.tell(topic, 'joined', member);
+      this.#news.tell(topic, 'left', member);
+    }
     return ok(undefined);
   }
 
@@ -102,7 +109,7 @@ export class Presence {
     const held = await this.#parts.leases.list(leasesOf(topic));
     if (!held.ok) return held;
     const members = held.value.map((holder) => {
-      const { connection, identity, since } = readSpan(holder);
+      const { connection, identity, since } = readMember(holder);
       return { connection, identity, since };
     });
     return ok(members.sort((a, b) => a.since - b.since || (a.connection < b.connection ? -1 : 1)));

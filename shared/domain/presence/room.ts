@@ -81,24 +81,36 @@ export class Room {
   async #change(): Promise<void> {
     const renewing = this.#renewing;
     this.#renewing = false;
-    const due = renewing ? this.#members.values() : this.#joining;
-    await this.#hold([...due]);
-    if (renewing) this.#renewedAt = this.#parts.clock.now();
     const leaving = this.#leaving;
     this.#leaving = [];
+    // First, since who comes back has the same lease: it is not taken before it is known to be given up.
     for (const some of portions(leaving, atOnce)) await this.#drop(some);
+    const kept = new Set(this.#leaving.map(({ connection }) => connection));
+    const due = renewing ? this.#members.values() : this.#joining;
+    const held = await this.#hold([...due].filter(({ connection }) => !kept.has(connection)));
+    if (renewing && held) this.#renewedAt = this.#parts.clock.now();
   }
 
-  async #hold(due: readonly Member[]): Promise<void> {
+  /** False: not all of them. */
+  async #hold(due: readonly Member[]): Promise<boolean> {
     const { leases, remains } = this.#parts;
-    if (due.length === 0) return;
+    if (due.length === 0) return true;
     const noted = await remains.note('topic', this.topic);
-    if (!noted.ok) return;
+    if (!noted.ok) return false;
+    let whole = true;
     for (const some of portions(due, atOnce)) {
       const members = some.map((member) => ({ member: member.connection, value: written(member) }));
       const held = await leases.hold(leasesOf(this.topic), members, leaseMs);
       if (held.ok) this.#heldNow(some, new Set(held.value.joined));
+      else this.#unsure(some);
+      whole &&= held.ok;
     }
+    return whole;
+  }
+
+  /** What was taken perhaps may run out and be told of, so the next try is somebody new. */
+  #unsure(members: readonly Member[]): void {
+    for (const member of members) if (!member.held) member.span = this.#parts.nextSpan();
   }
 
   #heldNow(members: readonly Member[], joined: ReadonlySet<string>): void {
@@ -135,10 +147,16 @@ export function leasesOf(topic: string): string {
   return `presence.${topic}`;
 }
 
-function written({ identity, since, span }: Member): string {
-  return JSON.stringify({ identity, since, span });
+/** As its lease says it. */
+interface Written extends Span {
+  /** Its join may not have been told yet. */
+  readonly fresh: boolean;
 }
 
-export function readSpan({ member, value }: LeaseHolder): Span {
-  return { connection: member, ...(JSON.parse(value) as Omit<Span, 'connection'>) };
+function written({ identity, since, span, held }: Member): string {
+  return JSON.stringify({ identity, since, span, ...(held ? {} : { fresh: true }) });
+}
+
+export function readMember({ member, value }: LeaseHolder): Written {
+  return { fresh: false, ...(JSON.parse(value) as Omit<Span, 'connection'>), connection: member };
 }

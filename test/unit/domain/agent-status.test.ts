@@ -1,0 +1,189 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { seeded } from '../../support/seeded.ts';
+import { settle, World } from './nodes-bench.ts';
+import type { Node, Person } from './nodes-bench.ts';
+import { codeOf, got } from './runs-bench.ts';
+
+let world: World;
+let one: Node;
+let other: Node;
+
+beforeEach(async () => {
+  world = new World();
+  [one, other] = [await world.node(), await world.node()];
+  // Nodes judge each other from here on.
+  await world.pass(8000);
+});
+
+const statuses = async (agent = '7'): Promise<unknown[]> =>
+  (await world.log<{ status: string }>(`agent.${agent}.status`)).map(({ status }) => status);
+
+const commits = (node: Node): number => node.calls.filter((call) => call === 'commit').length;
+
+describe('who spoke last for an agent', () => {
+  test('is written down once, and speaks by plain appends from then on', async () => {
+    const person = one.person();
+    for (let i = 0; i < 50; i += 1) await got(one.report(person, '7', `busy ${i}`));
+    await world.pass(60_000);
+    await got(one.report(person, '7', 'idle'));
+    expect(commits(one)).toBe(1);
+    expect(await statuses()).toHaveLength(51);
+  });
+
+  test('loses it to a connection elsewhere, which is told, so that it takes it back by speaking', async () => {
+    const [here, there] = [one.person(), other.person()];
+    await got(one.report(here, '7', 'a'));
+    await got(other.report(there, '7', 'b'));
+    await settle();
+    await got(one.report(here, '7', 'c'));
+    expect(commits(one)).toBeGreaterThan(1);
+    other.leave(there);
+    await settle();
+    expect(await statuses()).toEqual(['a', 'b', 'c']);
+    one.leave(here);
+    await settle();
+    expect(await statuses()).toEqual(['a', 'b', 'c', 'offline']);
+  });
+
+  test('is asked again after the node was out of sight', async () => {
+    const person = one.person();
+    await got(one.report(person, '7', 'a'));
+    one.mood = 'away';
+    await world.pass(10_000);
+    one.mood = 'fine';
+    await world.pass(4000);
+    await got(one.report(person, '7', 'b'));
+    const asked = commits(one);
+    await got(one.report(person, '7', 'c'));
+    expect(commits(one)).toBe(asked);
+    one.leave(person);
+    await settle();
+    expect(await statuses()).toEqual(['a', 'offline', 'b', 'c', 'offline']);
+  });
+
+  test('is offline after a word that was still under way when it ended', async () => {
+    const person = one.person();
+    one.leave(person);
+    await got(one.report(person, '7', 'late'));
+    await world.pass(10_000);
+    expect(await statuses()).toEqual(['late', 'offline']);
+    expect(await world.held(`remains.${one.name}`)).toEqual([]);
+  });
+
+  test('speaks for so many, and no more', async () => {
+    const person = one.person();
+    const all = Array.from({ length: 10_000 }, (_, i) => one.report(person, `a${i}`, 'busy'));
+    expect((await Promise.all(all)).every(({ ok }) => ok)).toBe(true);
+    expect(await codeOf(one.report(person, 'more', 'busy'))).toBe('quota_exceeded');
+    expect(await codeOf(one.report(person, 'a1', 'idle'))).toBe('ok');
+    expect(await codeOf(one.report(one.person(), 'more', 'busy'))).toBe('ok');
+    one.leave(person);
+    await world.pass(2000);
+    expect(await statuses('a9999')).toEqual(['busy', 'offline']);
+    expect(await world.held(`remains.${one.name}`)).toEqual(['agent more']);
+  });
+});
+
+describe('offline', () => {
+  test('is reported once though several nodes clean up, and at their first look', async () => {
+    await world.node();
+    await world.node();
+    const people = Array.from({ length: 50 }, () => other.person());
+    await Promise.all(people.map((person, i) => got(other.report(person, `a${i}`, 'busy'))));
+    other.kill();
+    await world.pass(12_000);
+    for (const i of people.keys()) expect(await statuses(`a${i}`)).toEqual(['busy', 'offline']);
+    await world.pass(20_000);
+    for (const i of people.keys()) expect(await statuses(`a${i}`)).toEqual(['busy', 'offline']);
+    expect(await world.held('remains')).toEqual([]);
+  });
+
+  test.each(['away', 'mute'] as const)('is reported once when the store is %s meanwhile', async (mood) => {
+    const person = one.person();
+    await got(one.report(person, '7', 'busy'));
+    one.mood = mood;
+    one.leave(person);
+    await world.pass(4000);
+    one.mood = 'fine';
+    await world.pass(4000);
+    expect(await statuses()).toEqual(['busy', 'offline']);
+    expect(await world.held(`remains.${one.name}`)).toEqual([]);
+  });
+
+  test('is reported of one whose first word was heard, though its answer was lost', async () => {
+    const person = one.person();
+    one.mood = 'mute';
+    expect(await codeOf(one.report(person, '7', 'busy'))).toBe('unavailable');
+    one.mood = 'fine';
+    await world.pass(2000);
+    expect(await codeOf(one.report(person, '7', 'busy too'))).toBe('ok');
+    one.leave(person);
+    await world.pass(2000);
+    expect((await statuses()).at(-1)).toBe('offline');
+  });
+
+  test('comes after the last word, also when the connection ends while that is under way', async () => {
+    const person = one.person();
+    const saying = [one.report(person, '7', 'a'), one.report(person, '7', 'b'), one.report(person, '7', 'c')];
+    one.leave(person);
+    await Promise.all(saying);
+    await world.pass(2000);
+    expect(await statuses()).toEqual(['a', 'b', 'c', 'offline']);
+  });
+
+  test('is left to the others by a node that is stopped while the store is away', async () => {
+    await got(one.report(one.person(), '7', 'busy'));
+    one.mood = 'away';
+    const stopped = one.stop();
+    await world.pass(14_000);
+    await stopped;
+    expect(await statuses()).toEqual(['busy', 'offline']);
+  });
+});
+
+/** `AGENT_STATUS_SEEDS=500` looks at more of them. */
+const seeds = Number(process.env['AGENT_STATUS_SEEDS'] ?? 20);
+
+test.each(Array.from({ length: seeds }, (_, seed) => seed))(
+  'whatever happens, nobody is reported twice, and everybody who vanished is (%i)',
+  async (seed) => {
+    const random = seeded(seed);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+    const agents = ['a', 'b', 'c'];
+    let people: { node: Node; person: Person }[] = [];
+    let said = 0;
+    for (let steps = 0; steps < 60; steps += 1) {
+      const alive = world.nodes.filter((node) => node.alive);
+      const chance = random();
+      if (chance < 0.15) people.push({ node: pick(alive), person: { id: `p${steps}`, closing: false } });
+      else if (chance < 0.65 && people.length > 0) {
+        const { node, person } = pick(people);
+        if (node.alive && !person.closing) void node.report(person, pick(agents), `said ${(said += 1)}`);
+      } else if (chance < 0.75 && people.length > 0) {
+        const { node, person } = pick(people);
+        if (node.alive) node.leave(person);
+      } else if (chance < 0.8) pick(alive).mood = pick(['mute', 'away']);
+      else if (chance < 0.85) for (const node of alive) node.mood = 'fine';
+      else if (chance < 0.87 && alive.length > 1) pick(alive).kill();
+      else if (chance < 0.89 && alive.length > 1) pick(alive).freeze();
+      else if (chance < 0.92) world.nodes.find((node) => node.frozen)?.thaw();
+      else if (chance < 0.94 && alive.length < 4) await world.node();
+      else await world.pass(pick([500, 2000, 8000]));
+      people = people.filter(({ node, person }) => (node.alive || node.frozen) && !person.closing);
+    }
+    for (const node of world.nodes) {
+      node.mood = 'fine';
+      if (node.frozen) node.thaw();
+    }
+    await world.pass(30_000);
+    for (const { node, person } of people) if (node.alive) node.leave(person);
+    await world.pass(30_000);
+    for (const agent of agents) {
+      const heard = await statuses(agent);
+      if (heard.length > 0) expect(heard.at(-1)).toBe('offline');
+      expect(heard.filter((status, i) => status === 'offline' && heard[i - 1] === 'offline')).toEqual([]);
+    }
+    const alive = world.nodes.filter((node) => node.alive).map(({ name }) => `remains.${name}`);
+    for (const group of alive) expect(await world.held(group)).toEqual([]);
+  },
+);
