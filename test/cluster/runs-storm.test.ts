@@ -10,7 +10,15 @@ import { startCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { startRunCluster } from '../support/run-cluster.ts';
 import type { RunCluster } from '../support/run-cluster.ts';
-import { faultsOf, faultsOfSaying, hasEnded, historyOf, recordOf, whenRun } from '../support/run-history.ts';
+import {
+  faultsOf,
+  faultsOfSaying,
+  faultsOfTask,
+  hasEnded,
+  historyOf,
+  recordOf,
+  whenRun,
+} from '../support/run-history.ts';
 import { planFor } from '../support/run-plans.ts';
 import type { Plan } from '../support/run-plans.ts';
 import { hasSeenEnd, LibraryWatcher, NativeWatcher, SseWatcher } from '../support/run-watchers.ts';
@@ -95,6 +103,8 @@ it.each(places)(`$runs ${title}`, { timeout: 300_000 }, async ({ start, runs: co
   expect(faults).toEqual([]);
   expect(restarted).toBeGreaterThan(0);
   await nothingIsLeft(cluster.redisUrl);
+  // By then whatever was left undone has been told of.
+  for (const { invocation } of everyone) expect(await faultsOfTask(http, await recordOf(http, invocation))).toEqual([]);
 });
 
 function watchersOf(port: number, http: Http): Watcher[] {

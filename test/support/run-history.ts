@@ -113,3 +113,14 @@ export function faultsOfSaying(
   });
   return wrong.map((said) => `${agent} ${invocation} said: ${said}`);
 }
+
+/** Who watches tasks must have been told of the end of this run too, once and truly, however it came about. */
+export async function faultsOfTask(http: Http, { invocation, state }: RunRecord): Promise<string[]> {
+  const ends: string[] = [];
+  for (const kind of ['completed', 'failed']) {
+    const answer = await http('GET', `/v1/topics/task.${invocation}.${kind}/events`);
+    ends.push(...answer.json<{ events: object[] }>().events.map(() => kind));
+  }
+  const truth = state === 'completed' ? 'completed' : 'failed';
+  return ends.join() === truth ? [] : [`the task ${invocation} is told to be ${ends.join(' and ')}, and is ${state}`];
+}
