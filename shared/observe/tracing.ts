@@ -80,22 +80,17 @@ export class Tracing {
   /** A request of a client, in the trace that it names, else in one of its own. */
   operation<T>(name: string, input: unknown, work: () => Promise<Result<T>>): Promise<Result<T>> {
     const { traceparent, topic, agent, invocation, session } = input as RequestFields;
-    const attributes = texts({
-      'messaging.destination.name': topic,
-      'agentwire.agent': agent,
-      'agentwire.invocation': invocation,
-      'agentwire.session': session,
-    });
-    return this.#during(
-      name,
-      { kind: SpanKind.SERVER, attributes: { ...system, 'messaging.operation.name': name, ...attributes } },
-      contextOf(traceparent),
-      (span) =>
-        work().then((result) => {
-          // A request that is refused for a fault of its own has been served well.
-          if (!result.ok) conclude(span, result.code, errorTable[result.code].status >= 500);
-          return result;
-        }),
+    const attributes: Attributes = { ...system, 'messaging.operation.name': name };
+    addText(attributes, 'messaging.destination.name', topic);
+    addText(attributes, 'agentwire.agent', agent);
+    addText(attributes, 'agentwire.invocation', invocation);
+    addText(attributes, 'agentwire.session', session);
+    return this.#during(name, { kind: SpanKind.SERVER, attributes }, contextOf(traceparent), (span) =>
+      work().then((result) => {
+        // A request that is refused for a fault of its own has been served well.
+        if (!result.ok) conclude(span, result.code, errorTable[result.code].status >= 500);
+        return result;
+      }),
     );
   }
 
@@ -222,11 +217,7 @@ function ofQueue(queue: string, id: string): Attributes {
   return { ...system, 'messaging.destination.name': queue, 'messaging.message.id': id };
 }
 
-/** Of fields that a client filled, those that are text. */
-function texts(fields: Readonly<Record<string, unknown>>): Attributes {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, text]) =>
-      typeof text === 'string' ? [[name, text.slice(0, longestText)]] : [],
-    ),
-  );
+/** A client may have filled the field, with anything. */
+function addText(attributes: Attributes, name: string, text: unknown): void {
+  if (typeof text === 'string') attributes[name] = text.slice(0, longestText);
 }

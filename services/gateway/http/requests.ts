@@ -44,10 +44,12 @@ export async function ask<T extends OperationName>(
   const fields = await source(request);
   if (!caller.ok) return caller;
   if (!fields.ok) return fields;
-  // Whoever sends it writes it into the header; a request that is not traced does not pay for the look.
-  const trace = broker.tracing ? { traceparent: request.header('traceparent') || null } : {};
-  const asked = parse({ ...fields.value, ...request.params, ...trace, type, id: null });
-  return asked.ok ? perform(broker, caller.value, type, asked.value as InputOf<T>) : asked;
+  const asked = parse({ ...fields.value, ...request.params, type, id: null });
+  if (!asked.ok) return asked;
+  const input = asked.value as InputOf<T>;
+  // The trace stands in the header, whatever the fields of the request are.
+  const traced = broker.tracing ? { ...input, traceparent: request.header('traceparent') } : input;
+  return perform(broker, caller.value, type, traced);
 }
 
 /** All that is asked for stands in the path. */
