@@ -80,8 +80,8 @@ export class Connection implements LinkHandler, Client, Caller, Answerer, Kept {
     const { subscriber } = this;
     if (!subscriber) return 'nothing';
     // Only a dialect that has a word for the drain has one to go on with a run elsewhere.
-    const streamsRun = subscriber.attached !== undefined && !this.#conversation?.goaway;
-    return subscriber.cursor || subscriber.owed || streamsRun ? 'events' : 'nothing';
+    if (!this.#conversation?.goaway && (subscriber.attached || subscriber.owed)) return 'run';
+    return subscriber.cursor ? 'replay' : 'nothing';
   }
 
   // --- what the link tells ---

@@ -34,22 +34,25 @@ export async function drain(parts: DrainParts): Promise<void> {
   const { connections, underWay, unanswered, clock, deadlineMs } = parts;
   const { noticed, leave, close } = scheduleOf(parts);
   const began = clock.now();
-  const due: { readonly connection: Kept; readonly closeAt: number }[] = [];
+  const end = began + deadlineMs;
+  const due: Due[] = [];
   const all = [...connections.all()];
   all.forEach((connection, i) => {
     // Evenly, where chance alone would make waves; in the order in which they came, so the latest comers stay longest.
     const place = (i + Math.random()) / all.length;
     connection.goaway?.(Math.floor(within(leave, place)));
-    due.push({ connection, closeAt: began + within(close, place) });
+    const at = began + within(close, place);
+    // Who is behind gets half of what is left. If all were given all of it, a node under load would close them in one wave.
+    due.push({ connection, at, latest: (at + end) / 2 });
   });
 
   let next = 0;
-  let late: Kept[] = [];
+  let late: Due[] = [];
   const isEmpty = (): boolean => connections.size === 0 && unanswered() === 0 && underWay.operations === 0;
-  for (let now = began; now < began + deadlineMs; now = clock.now()) {
+  for (let now = began; now < end; now = clock.now()) {
     if (isEmpty() && now >= began + noticed) break;
-    while (next < due.length && due[next]!.closeAt <= now) late.push(due[next++]!.connection);
-    late = late.filter((connection) => !letGo(connection));
+    while (next < due.length && due[next]!.at <= now) late.push(due[next++]!);
+    late = late.filter((one) => !letGo(one, now));
     await pause(clock);
   }
 
@@ -59,6 +62,13 @@ export async function drain(parts: DrainParts): Promise<void> {
   // Closing the server cuts what the kernel has not taken yet, so the last answers get a moment.
   do await pause(clock);
   while (connections.size > 0 && clock.now() < answersBy);
+}
+
+/** A connection that is to be closed, at this time, or at the latest if it is only behind. */
+interface Due {
+  readonly connection: Kept;
+  readonly at: number;
+  readonly latest: number;
 }
 
 interface Span {
@@ -84,8 +94,9 @@ function within({ from, to }: Span, place: number): number {
 }
 
 /** False: not yet. Of one that has left by itself nothing is pending. */
-function letGo(connection: Kept): boolean {
-  if (connection.pending !== 'nothing') return false;
+function letGo({ connection, latest }: Due, now: number): boolean {
+  const { pending } = connection;
+  if (pending !== 'nothing' && (pending !== 'replay' || now < latest)) return false;
   connection.close('draining');
   return true;
 }

@@ -2,10 +2,10 @@ import type { CloseName } from '../../../shared/protocol/close-codes.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 
 /**
- * What a client that is closed now does not get any more: answers to its requests; events that it was promised, be it
- * a replay or a run that it cannot ask for again; or nothing that it would not get elsewhere.
+ * What a client that is closed now does not get from here any more: answers to its requests; the rest of a run that it
+ * has no way back into; events behind which it is, and which it could ask for elsewhere; or nothing.
  */
-export type Pending = 'answers' | 'events' | 'nothing';
+export type Pending = 'answers' | 'run' | 'replay' | 'nothing';
 
 /** Whoever is connected, by WebSocket or by SSE, as the timer that looks after all of them and the drain see it. */
 export interface Kept {

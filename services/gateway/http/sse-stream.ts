@@ -80,7 +80,8 @@ export class SseStream implements Kept, StreamHandler, Caller {
   /** Who is closed between two events comes back by itself, with the id of the last one, if the stream has ids. */
   get pending(): Pending {
     if (this.subscriber.closed) return 'nothing';
-    return this.subscriber.cursor || !this.#resumes ? 'events' : 'nothing';
+    if (!this.#resumes) return 'run';
+    return this.subscriber.cursor ? 'replay' : 'nothing';
   }
 
   drained(): void {
