@@ -73,7 +73,7 @@ describe.runIf(promtool)('promtool finds nothing to say about what is served aft
       /^agentwire_requests_total\{type="publish",code="forbidden"\} 2$/m,
       /^agentwire_delivered_bytes_total [1-9]\d*$/m,
       /^agentwire_received_bytes_total [1-9]\d*$/m,
-      /^agentwire_queue_runs\{state="waiting"\} 0$/m,
+      /^agentwire_queue_runs\{state="waiting"\} \d+$/m,
       /^agentwire_store_round_trip_seconds_count [1-9]\d*$/m,
       /^agentwire_build_info\{version="[^"]+"\} 1$/m,
     ]) {
