@@ -1,4 +1,5 @@
 import exec from 'k6/execution';
+import { clearTimeout, setTimeout } from 'k6/timers';
 import { Connection } from './connection.ts';
 import type { Push } from './connection.ts';
 import { Transcript } from './transcript.ts';
@@ -10,10 +11,8 @@ interface Started {
   readonly topic: string;
 }
 
-interface Kept {
-  readonly seq: number;
-  readonly epoch: string;
-}
+/** What a run may take longer than its agent pauses. */
+const patienceMs = 30_000;
 
 /** One run of `echo`: followed to its end, which is read again afterwards, so that a second end would show. */
 export async function agentRun(): Promise<void> {
@@ -23,7 +22,7 @@ export async function agentRun(): Promise<void> {
   const text = `${format} ${exec.scenario.iterationInTest} ${at} ${'word '.repeat(words - 3)}`;
   const transcript = new Transcript(text);
   try {
-    let ended: () => void;
+    let ended: () => void = () => undefined;
     const end = new Promise<void>((resolve) => (ended = resolve));
     const connection = await Connection.open(socketUrl, format, {
       push: (push) => {
@@ -39,8 +38,10 @@ export async function agentRun(): Promise<void> {
     });
     const asked = Date.now();
     const { topic } = await connection.request<Started>({ type: 'run', agent: 'echo', input: { text, delayMs } });
+    const impatience = setTimeout(ended, words * delayMs + patienceMs);
     await end;
-    const head = await connection.request<Kept>({ type: 'history', topic, limit: 1 });
+    clearTimeout(impatience);
+    const head = await connection.request<{ seq: number }>({ type: 'history', topic, limit: 1 });
     await connection.close();
     const { faults, wrong } = transcript.end(head.seq);
     count(faults);

@@ -45,11 +45,7 @@ export class Client {
     }
   }
 
-  cut(): Promise<void> {
-    return this.leave();
-  }
-
-  /** With the positions at which it was cut off. */
+  /** With the positions at which it left. */
   async comeBack(): Promise<void> {
     this.#returned = Date.now();
     this.#owedAtReturn.clear();

@@ -68,6 +68,8 @@ export class Connection {
   request<T>(frame: Record<string, unknown>): Promise<T> {
     const id = ++this.#lastId;
     return new Promise<T>((resolve, reject) => {
+      // Throws where the connection has ended, which rejects as well.
+      this.#socket.send(encode(this.#format, { ...frame, id }));
       const impatience = setTimeout(() => reject(new Error(`no answer to ${String(frame['type'])}`)), patienceMs);
       this.#waiting.set(id, {
         resolve: (result) => {
@@ -79,7 +81,6 @@ export class Connection {
           reject(error);
         },
       });
-      this.#socket.send(encode(this.#format, { ...frame, id }));
     });
   }
 

@@ -12,6 +12,7 @@ const repeated = new Counter('repeated');
 const outOfOrder = new Counter('out_of_order');
 const resumeGap = new Counter('resume_gap');
 const failed = new Counter('failed');
+const unfinished = new Counter('unfinished');
 
 /** From the time that the payload carries to its arrival. */
 export const deliveryMs = new Trend('delivery_ms');
@@ -27,6 +28,13 @@ export function count(faults: Faults): void {
   repeated.add(faults.repeated);
   outOfOrder.add(faults.outOfOrder);
   resumeGap.add(faults.resumeGap);
+}
+
+/** Up at the begin and down at the end: what k6 breaks off, because it took too long or threw, has checked nothing. */
+export async function toItsEnd(work: () => Promise<void>): Promise<void> {
+  unfinished.add(1);
+  await work();
+  unfinished.add(-1);
 }
 
 /** Refused, unanswered, cut off, or not what it should be. */

@@ -39,7 +39,7 @@ export function planOf(name: ProfileName, profile: Profile, chosen: readonly Loa
     scenarios,
     thresholds,
     summaryTrendStats: ['count', 'med', 'p(95)', 'p(99)', 'max'],
-    // Each is a row of figures to keep for every message.
+    // k6 keeps a row of figures for each value of each tag.
     systemTags: ['scenario', 'error_code'],
   };
 }
@@ -106,7 +106,16 @@ function measuredOf(load: Load, format: Format): Record<string, Threshold[]> {
 function faultlessOf(name: ProfileName, load: Load): Record<string, Threshold[]> {
   // What one generator publishes is delivered at another, so with several none has a balance of its own.
   const owed = name === 'fleet' ? [] : ['owed'];
-  const faults = ['lost', 'repeated', 'out_of_order', 'resume_gap', 'failed', 'dropped_iterations', ...owed];
+  const faults = [
+    'lost',
+    'repeated',
+    'out_of_order',
+    'resume_gap',
+    'failed',
+    'dropped_iterations',
+    'unfinished',
+    ...owed,
+  ];
   return Object.fromEntries(faults.map((fault) => [`${fault}{load:${load}}`, ['count==0']]));
 }
 

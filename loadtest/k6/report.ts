@@ -35,7 +35,16 @@ export interface FormatSummary {
   readonly times: Readonly<Record<string, Values>>;
 }
 
-const faultNames = ['lost', 'repeated', 'out_of_order', 'resume_gap', 'dropped_iterations', 'failed', 'owed'];
+const faultNames = [
+  'lost',
+  'repeated',
+  'out_of_order',
+  'resume_gap',
+  'dropped_iterations',
+  'unfinished',
+  'failed',
+  'owed',
+];
 const countNames = ['published', 'delivered', 'runs'];
 const timeNames = ['delivery_ms', 'answer_ms', 'resume_ms', 'first_chunk_ms'];
 

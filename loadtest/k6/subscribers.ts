@@ -71,7 +71,7 @@ async function storm(
   for (let cut = 1; cut <= cuts; cut++) {
     const moment = measureFrom + ((measureTo - measureFrom) * cut) / (cuts + 1);
     await until(moment);
-    await Promise.all(clients.map((client) => client.cut()));
+    await Promise.all(clients.map((client) => client.leave()));
     await until(moment + awayMs);
     await Promise.all(clients.map((client) => client.comeBack()));
   }

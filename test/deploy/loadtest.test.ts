@@ -45,6 +45,7 @@ describe.skipIf(reason !== '')(`a load test${reason}`, () => {
       out_of_order: outOfOrder,
       resume_gap: 0,
       dropped_iterations: 0,
+      unfinished: 0,
       failed: 0,
       owed: lost - repeated,
     });

@@ -22,7 +22,7 @@ describe.each(profileNames)('the profile %s', (name) => {
     );
   });
 
-  test.each(['lost', 'repeated', 'out_of_order', 'resume_gap', 'dropped_iterations', 'failed'])(
+  test.each(['lost', 'repeated', 'out_of_order', 'resume_gap', 'dropped_iterations', 'unfinished', 'failed'])(
     'bears no %s in any of them',
     (fault) => {
       for (const load of loads) expect(thresholds[`${fault}{load:${load}}`]).toEqual(['count==0']);
