@@ -6,6 +6,8 @@ import type { SwarmConsensus, SwarmVote } from '../../protocol/well-known.ts';
 import { eventBody } from '../../wire/event-frame.ts';
 import { verdictAtLast } from './rules.ts';
 import type { Tally, Verdict } from './rules.ts';
+import { allVotesKeys } from './votes-record.ts';
+import type { VotesRecord } from './votes-record.ts';
 
 /** What never changes: it is large, with many voters, and written again only before its time is over. */
 export interface KeptTerms extends Omit<ProposalRecord, 'tally' | 'decided' | 'accepted' | 'reason'> {
@@ -17,12 +19,9 @@ export interface KeptTerms extends Omit<ProposalRecord, 'tally' | 'decided' | 'a
 export interface Standing {
   readonly tally: Tally;
   readonly verdict?: Verdict;
-  /** Until when the terms are kept. */
-  readonly termsUntil: number;
+  /** Until when the terms and the votes are kept, which is longer than this is. */
+  readonly restUntil: number;
 }
-
-/** The index of the option that each one voted for. As a map, since a voter may be called anything. */
-export type Votes = ReadonlyMap<string, number>;
 
 /** One proposal as it stands. */
 export interface Kept {
@@ -33,8 +32,6 @@ export interface Kept {
 export const homeOfSwarm = (swarm: string): string => `swarm.${swarm}`;
 export const termsKey = (proposal: string): string => `terms.${proposal}`;
 export const standingKey = (proposal: string): string => `standing.${proposal}`;
-/** Gone once it is decided: the tally is what stays of them. */
-export const votesKey = (proposal: string): string => `votes.${proposal}`;
 /** Of a swarm, oldest first. A place that leads nowhere is left out by whoever reads. */
 export const proposalsList = 'proposals';
 /** The same proposals, by the time that they are kept until: whose time is over is found at its beginning. */
@@ -45,34 +42,35 @@ export function keptFrom(terms: Stored | undefined, standing: Stored | undefined
   return { terms: JSON.parse(terms.value) as KeptTerms, standing: JSON.parse(standing.value) as Standing };
 }
 
-export function votesFrom(stored: Stored | undefined): Map<string, number> {
-  return new Map(stored ? (JSON.parse(stored.value) as [string, number][]) : []);
-}
-
 export function recordOf({ terms, standing }: Kept): ProposalRecord {
   const { owner: _, ...rest } = terms;
   const { tally, verdict } = standing;
   return { ...rest, tally, decided: verdict !== undefined, ...verdict };
 }
 
-export type Writes = Required<Pick<Change, 'put' | 'rank'>> & Pick<Change, 'del'>;
+type Writes = Required<Pick<Change, 'put' | 'rank'>> & Pick<Change, 'del'>;
+
+/** Until when it is kept after a change: for so long, and for as long after the deadline that it waits for. */
+export function keptUntil({ terms, standing }: Kept, now: number, keptMs: number): number {
+  return Math.max(now, standing.verdict ? 0 : (terms.deadlineAt ?? 0)) + keptMs;
+}
 
 /**
- * The writes of one change. All that there is of a proposal is kept for `keptMs` after it, and for as long after the
- * deadline that it waits for. The votes need no time of their own: they are written with the standing.
+ * The writes of one change. `votes` are the records of votes that change with it; where what does not change would be
+ * kept too short, they must be all of them, and the terms are written again.
  */
-export function putKept({ terms, standing }: Kept, votes: Votes, now: number, keptMs: number): Writes {
-  const { proposal, deadlineAt = 0 } = terms;
-  const until = Math.max(now, standing.verdict ? 0 : deadlineAt) + keptMs;
-  const ttlMs = until - now;
-  const renewed = standing.termsUntil < until;
-  const termsUntil = renewed ? until + keptMs : standing.termsUntil;
+export function putKept({ terms, standing }: Kept, votes: readonly VotesRecord[], now: number, keptMs: number): Writes {
+  const { proposal } = terms;
+  const until = keptUntil({ terms, standing }, now, keptMs);
+  const renewed = standing.restUntil < until;
+  const restUntil = renewed ? until + keptMs : standing.restUntil;
+  const rest = { ttlMs: restUntil - now };
+  const put = [{ key: standingKey(proposal), value: JSON.stringify({ ...standing, restUntil }), ttlMs: until - now }];
+  if (renewed) put.push({ key: termsKey(proposal), value: JSON.stringify(terms), ...rest });
   const rank = [{ list: endsList, key: proposal, score: until }];
-  const put = [{ key: standingKey(proposal), value: JSON.stringify({ ...standing, termsUntil }), ttlMs }];
-  if (renewed) put.push({ key: termsKey(proposal), value: JSON.stringify(terms), ttlMs: termsUntil - now });
-  if (standing.verdict) return { put, rank, del: [votesKey(proposal)] };
-  if (votes.size > 0) put.push({ key: votesKey(proposal), value: JSON.stringify([...votes]), ttlMs });
-  return { put, rank };
+  // The tally is what stays of the votes.
+  if (standing.verdict) return { put, rank, del: allVotesKeys(proposal) };
+  return { put: [...put, ...votes.map((record) => ({ ...record, ...rest }))], rank };
 }
 
 /** At its deadline, by the votes that were cast. */

@@ -17,6 +17,7 @@ import {
   homeOfSwarm,
   isDue,
   keptFrom,
+  keptUntil,
   noProposal,
   proposalsList,
   putKept,
@@ -25,11 +26,11 @@ import {
   termsKey,
   toldOfConsensus,
   toldOfProposal,
-  votesFrom,
-  votesKey,
 } from './proposal-record.ts';
 import type { Kept, KeptTerms } from './proposal-record.ts';
 import { emptyTally, proposalFault } from './rules.ts';
+import { allVotesKeys, recordIndexOf, votesFrom, votesKey, votesRecords } from './votes-record.ts';
+import type { VotesRecord } from './votes-record.ts';
 import { count } from './voting.ts';
 import type { Ballot } from './voting.ts';
 
@@ -74,7 +75,7 @@ export class Swarms {
     const now = clock.now();
     const terms = termsOf(identity, asked, now);
     const { swarm, proposal, deadlineAt } = terms;
-    const kept: Kept = { terms, standing: { tally: emptyTally(terms.options), termsUntil: 0 } };
+    const kept: Kept = { terms, standing: { tally: emptyTally(terms.options), restUntil: 0 } };
     const record = recordOf(kept);
     const text = boundedJson('the proposal', record, options.maxFrameBytes);
     if (!text.ok) return text;
@@ -85,10 +86,12 @@ export class Swarms {
       const set = await setDeadline(engine, { swarm, proposal, at: deadlineAt }, now);
       if (!set.ok) return set;
     }
-    const { rank, ...writes } = putKept(kept, new Map(), now, this.#keptMs);
+    const { put, rank } = putKept(kept, [], now, this.#keptMs);
     const made = await this.#records.commit(homeOfSwarm(swarm), {
       expect: [{ key: standingKey(proposal), rev: 0 }],
-      ...writes,
+      put,
+      // Of another one that had this id, and that nobody knows any more.
+      del: allVotesKeys(proposal),
       rank: [...rank, { list: proposalsList, key: proposal, score: this.#nextRank(now) }],
       append: [toldOfProposal(record)],
     });
@@ -135,7 +138,7 @@ export class Swarms {
       const now = this.#parts.clock.now();
       if (!isDue(kept, now)) return ok({ value: recordOf(kept) });
       const after = closed(kept);
-      const change = { ...putKept(after, new Map(), now, this.#keptMs), append: [toldOfConsensus(after)] };
+      const change = { ...putKept(after, [], now, this.#keptMs), append: [toldOfConsensus(after)] };
       return ok({ value: recordOf(after), change });
     });
   }
@@ -146,8 +149,10 @@ export class Swarms {
     proposal: string,
     ballots: readonly Ballot[],
   ): Promise<readonly Result<ProposalRecord>[]> {
-    const keys = [termsKey(proposal), standingKey(proposal), votesKey(proposal)];
-    const counted = await compareAndSet(this.#records, homeOfSwarm(swarm), keys, ([terms, standing, votes]) => {
+    const touched = new Set(ballots.map(({ voter }) => recordIndexOf(voter)));
+    const keys = [termsKey(proposal), standingKey(proposal), ...[...touched].map((index) => votesKey(proposal, index))];
+    const counted = await compareAndSet(this.#records, homeOfSwarm(swarm), keys, async (found) => {
+      const [terms, standing, ...votes] = found;
       const kept = keptFrom(terms, standing);
       if (!kept) return noProposal;
       const now = this.#parts.clock.now();
@@ -158,9 +163,24 @@ export class Swarms {
       const decides = after.standing.verdict !== undefined && kept.standing.verdict === undefined;
       if (told.length === 0 && !decides) return ok({ value });
       const append = decides ? [...told, toldOfConsensus(after)] : [...told];
-      return ok({ value, change: { ...putKept(after, cast, now, this.#keptMs), append } });
+      const changed = votesRecords(proposal, cast, touched);
+      const all =
+        after.standing.restUntil < keptUntil(after, now, this.#keptMs)
+          ? await this.#others(swarm, proposal, changed)
+          : ok(changed);
+      if (!all.ok) return all;
+      return ok({ value, change: { ...putKept(after, all.value, now, this.#keptMs), append } });
     });
     return counted.ok ? counted.value : ballots.map(() => counted);
+  }
+
+  /** With the records of votes that do not change, as they are: whoever changes one, changes the standing as well. */
+  async #others(swarm: string, proposal: string, changed: readonly VotesRecord[]): Promise<Result<VotesRecord[]>> {
+    const keys = allVotesKeys(proposal).filter((key) => changed.every((record) => record.key !== key));
+    const read = await this.#records.read(homeOfSwarm(swarm), keys);
+    if (!read.ok) return read;
+    const others = keys.map((key, i) => ({ key, value: read.value[i]?.value }));
+    return ok([...changed, ...others.filter((record): record is VotesRecord => record.value !== undefined)]);
   }
 
   async #load(swarm: string, proposals: readonly string[]): Promise<Result<(Collected<ProposalRecord> | undefined)[]>> {

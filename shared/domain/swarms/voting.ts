@@ -3,8 +3,10 @@ import type { Failure } from '../../base/errors.ts';
 import type { Append } from '../../engine/engine.ts';
 import { maxVoters } from '../../protocol/swarms.ts';
 import { toldOfVote } from './proposal-record.ts';
-import type { Kept, KeptTerms, Votes } from './proposal-record.ts';
+import type { Kept, KeptTerms } from './proposal-record.ts';
 import { verdictSoFar } from './rules.ts';
+import type { Tally } from './rules.ts';
+import type { Votes } from './votes-record.ts';
 
 export interface Ballot {
   readonly voter: string;
@@ -22,13 +24,16 @@ export interface Counted {
   readonly told: readonly Append[];
 }
 
-/** One ballot after the other, until one of them decides: those behind it come too late. */
+/**
+ * One ballot after the other, until one of them decides: those behind it come too late. `before` are the votes that these
+ * voters gave until now, and whichever others.
+ */
 export function count({ terms, standing }: Kept, before: Votes, ballots: readonly Ballot[]): Counted {
   const { swarm: swarmId, proposal: proposalId, options } = terms;
   const votes = new Map(before);
   const tally = { ...standing.tally };
   let { verdict } = standing;
-  const refusalOf = refusing(terms, votes);
+  const refusalOf = refusing(terms, votes, tally);
   const told: Append[] = [];
   const refusals = ballots.map((ballot) => {
     const { voter, vote } = ballot;
@@ -46,12 +51,13 @@ export function count({ terms, standing }: Kept, before: Votes, ballots: readonl
   return { kept: { terms, standing: { ...standing, tally, ...(verdict ? { verdict } : {}) } }, votes, refusals, told };
 }
 
-function refusing({ options, voters }: KeptTerms, votes: Votes): (ballot: Ballot) => Failure | undefined {
+function refusing({ options, voters }: KeptTerms, votes: Votes, tally: Tally): (ballot: Ballot) => Failure | undefined {
   const known = voters && new Set(voters);
   return ({ voter, vote }) => {
     if (!options.includes(vote)) return fail('bad_request', `vote: the options are ${options.join(', ')}`);
     if (known && !known.has(voter)) return stranger;
-    return !known && votes.size >= maxVoters && !votes.has(voter) ? full : undefined;
+    if (known || votes.has(voter)) return undefined;
+    return options.reduce((sum, one) => sum + (tally[one] ?? 0), 0) >= maxVoters ? full : undefined;
   };
 }
 

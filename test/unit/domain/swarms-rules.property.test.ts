@@ -133,11 +133,7 @@ describe('a verdict', () => {
         const last = new Map<string, string>();
         let decided: boolean | undefined;
         const kept = { ...terms, swarm: 's', proposal: 'p', title: '', createdAt: 0, owner: 'o' };
-        let state = count(
-          { terms: kept, standing: { tally: emptyTally(terms.options), termsUntil: 0 } },
-          new Map(),
-          [],
-        );
+        let state = count({ terms: kept, standing: { tally: emptyTally(terms.options), restUntil: 0 } }, new Map(), []);
         const ballots = picks.map(({ voter, pick }) => ({ voter, vote: terms.options[pick] ?? 'nothing' }));
         while (ballots.length > 0) {
           const some = ballots.splice(0, must(picks[ballots.length - 1]).size + 1);

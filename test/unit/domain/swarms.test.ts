@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { fail, ok } from '../../../shared/base/errors.ts';
 import { keepDeadline } from '../../../shared/domain/swarms/deadlines.ts';
-import { standingKey, termsKey, votesKey } from '../../../shared/domain/swarms/proposal-record.ts';
+import { standingKey, termsKey } from '../../../shared/domain/swarms/proposal-record.ts';
+import { allVotesKeys, recordIndexOf } from '../../../shared/domain/swarms/votes-record.ts';
 import { maxVoters } from '../../../shared/protocol/swarms.ts';
 import { DisturbedStore } from '../../support/disturbed-store.ts';
 import { Dying } from './dying.ts';
@@ -161,6 +162,17 @@ describe('a proposal', () => {
     expect((await got(stage.swarms.get('s', 'p'))).tally).toEqual({ yes: 0, no: 0, abstain: 0 });
   });
 
+  it('has none of the votes of another one that had its id', async () => {
+    const stage = new SwarmStage();
+    for (let times = 0; times < 3; times += 1) {
+      await stage.propose({ quorum: 2 });
+      const voted = await got(stage.swarms.vote('s', 'p', yes('a')));
+      expect(voted).toMatchObject({ tally: { yes: 1, no: 0, abstain: 0 }, decided: false });
+      await stage.pass(keptS * 1000);
+    }
+    expect(await stage.votes()).toHaveLength(3);
+  });
+
   it('of two of one id is one, and the other a conflict', async () => {
     const stage = new SwarmStage();
     const codes = await Promise.all(
@@ -187,12 +199,13 @@ describe('a proposal', () => {
       await got(stage.swarms.vote('s', 'p', yes(voter)));
       await stage.pass(almostMs);
     }
-    // Nobody who has voted can vote twice, were it only that the first vote was forgotten.
+    // Nobody who has voted can vote twice, were it only that the first vote was forgotten: it stands alone in its record.
+    expect(crowd(6).filter((voter) => recordIndexOf(voter) === recordIndexOf('v0'))).toEqual(['v0']);
     await got(stage.swarms.vote('s', 'p', { voter: 'v0', vote: 'no' }));
     const decided = await got(stage.swarms.vote('s', 'p', yes('v6')));
     expect(decided).toMatchObject({ tally: { yes: 6, no: 1, abstain: 0 }, decided: true });
-    const keys = [termsKey, standingKey, votesKey].map((key) => key('p'));
-    expect((await got(stage.engine.records.read('swarm.s', keys))).map(Boolean)).toEqual([true, true, false]);
+    const keys = [termsKey('p'), standingKey('p'), ...allVotesKeys('p')];
+    expect((await got(stage.engine.records.read('swarm.s', keys))).filter(Boolean)).toHaveLength(2);
     await stage.pass(almostMs);
     expect(await codeOf(stage.swarms.get('s', 'p'))).toBe('ok');
     await stage.pass(2);
