@@ -34,10 +34,12 @@ export async function tracingOf(service: ServiceName): Promise<ProcessTracing | 
     const tracing = new Tracing(packageVersion());
     return { tracing, service: (log) => spans(tracing, new NodeSDK(settingsFor(service)), log) };
   } catch (error) {
-    const reason = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : 'does not load';
-    return refuse(service, [
-      `${variable} asks for tracing, and @opentelemetry/sdk-node ${reason}: install it, or unset the variable`,
-    ]);
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    const reason =
+      code === 'ERR_MODULE_NOT_FOUND'
+        ? 'is not installed: install it, or unset the variable'
+        : `does not load: ${String(message)}`;
+    return refuse(service, [`${variable} asks for tracing, and @opentelemetry/sdk-node ${reason}`]);
   }
 }
 
