@@ -8,7 +8,8 @@ import type { Result } from '../base/errors.ts';
  * and for a change it means "outcome unknown". Strings may hold anything; names of topics are checked before.
  *
  * Home. What must change together shares a home: a topic by its name, but `run.<id>…`, `session.<id>…` and
- * `swarm.<id>…` by their first two segments (see `homeOf` in shared/topics). An engine maps a home to a partition.
+ * `swarm.<id>…` by their first two segments, and `task.<id>.…` with `run.<id>` (see `homeOf` in shared/topics). An engine
+ * maps a home to a partition.
  */
 export interface Engine {
   readonly log: TopicLog;

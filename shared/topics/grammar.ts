@@ -36,7 +36,7 @@ export function isSystemTopic(topic: string): boolean {
 /** Topics that a client may not publish to: the system topics, those of runs as tasks, a swarm's proposals, votes and decisions. */
 export function isSystemWritten(topic: string): boolean {
   if (isSystemTopic(topic)) return true;
-  if (topic.startsWith('task.')) return isOfRun(topic);
+  if (topic.startsWith('task.')) return isTaskOfRun(topic);
   if (!topic.startsWith('swarm.')) return false;
   const second = topic.indexOf('.', 6);
   if (second < 0) return false;
@@ -48,7 +48,7 @@ const idLength = 36;
 const hyphensAt: ReadonlySet<number> = new Set([8, 13, 18, 23]);
 
 /** By the look of its second segment: the ids of runs are UUIDs of version 8, and nobody else's library makes such. */
-function isOfRun(topic: string): boolean {
+function isTaskOfRun(topic: string): boolean {
   const from = 'task.'.length;
   if (topic.charCodeAt(from + idLength) !== dot || topic[from + 14] !== '8') return false;
   for (let i = 0; i < idLength; i++) {

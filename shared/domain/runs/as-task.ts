@@ -1,33 +1,27 @@
 import type { Append } from '../../engine/engine.ts';
 import type { Progress } from '../../protocol/runs.ts';
+import { isOver } from './run.ts';
 import type { Run } from './run.ts';
 
 // A run as the task that it is: whoever watches tasks sees runs among them, and needs to know nothing of runs. Everybody
 // may watch, so of a run that is its owner's alone it is told that it ended, and not with what.
-//
-// Beginnings and progress are told at most once, by whoever brings them about, who never waits for it: the path from
-// the start of a run to its first chunk is not to become longer. The end is told exactly once (see settling.ts).
 
-export function taskCreated(run: Run): Append {
-  return tell(run, 'created', {});
+/**
+ * What a step of the run means for those who watch tasks. It goes into the commit of the step: these topics share the
+ * run's home (see homeOf), so a life is told as exactly as it is lived, and nothing has to be waited for or repaired.
+ */
+export function asTask(before: Run | undefined, run: Run): Append[] {
+  if (!before) return [tell(run, 'created', {})];
+  if (isOver(run)) return [endOf(run)];
+  return run.attempt > before.attempt ? [tell(run, 'assigned', { attempt: run.attempt })] : [];
 }
 
-export function taskAssigned(run: Run): Append {
-  return tell(run, 'assigned', { attempt: run.attempt });
-}
-
-/** By the fence a worker that has lost the run is silent here as well, once the next one has spoken. */
+/**
+ * Told at most once, and waited for by nobody. By the fence a worker that has lost the run is silent here as well, once
+ * the next one has spoken.
+ */
 export function taskProgress(run: Run, { percent = 0, step = 'running' }: Progress): Append {
-  return {
-    ...tell(run, 'progress', { progress: percent, status: step }),
-    retain: true,
-    fence: run.fence,
-  };
-}
-
-/** The seal lets it in once, whoever else tells of the same end. */
-export function taskEnded(run: Run): Append {
-  return { ...endOf(run), seal: true };
+  return { ...tell(run, 'progress', { progress: percent, status: step }), retain: true, fence: run.fence };
 }
 
 function endOf(run: Run): Append {
@@ -38,8 +32,6 @@ function endOf(run: Run): Append {
 
 function tell({ invocation, agent }: Run, kind: string, fields: object): Append {
   // Plain data already: it comes from the record, or was checked on its way there.
-  return {
-    topic: `task.${invocation}.${kind}`,
-    body: JSON.stringify({ data: { taskId: invocation, agentId: agent, ...fields } }),
-  };
+  const data = { taskId: invocation, agentId: agent, ...fields };
+  return { topic: `task.${invocation}.${kind}`, body: JSON.stringify({ data }) };
 }

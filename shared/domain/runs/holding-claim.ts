@@ -1,6 +1,5 @@
 import { ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
-import { taskAssigned } from './as-task.ts';
 import { Held } from './holding.ts';
 import type { HoldingParts } from './holding.ts';
 import { persist } from './holding-retry.ts';
@@ -52,7 +51,6 @@ export function claim(
     const { before, ...standing } = claimed.value;
     if (isOver(standing.run)) return ok({ is: 'over', run: standing.run });
     if (!isMine(standing.run) || jobLost.aborted) return ok({ is: 'not ours' });
-    void parts.engine.log.append(taskAssigned(standing.run));
     const takeover = standing.run.takeovers > before.takeovers;
     return ok({ is: 'held', held: new Held(parts, worker, standing, asked, jobLost), takeover });
   });

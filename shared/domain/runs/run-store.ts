@@ -3,6 +3,7 @@ import type { Result } from '../../base/errors.ts';
 import type { Append, Engine } from '../../engine/engine.ts';
 import type { RunEvent } from '../../protocol/run-events.ts';
 import { eventBody, withTraceparent } from '../../wire/event-frame.ts';
+import { asTask } from './as-task.ts';
 import type { Step } from './machine.ts';
 import { isOver, topicOf } from './run.ts';
 import type { Run } from './run.ts';
@@ -72,7 +73,7 @@ export class RunStore {
         { key: recordKey, value: JSON.stringify(run) },
         { key: inputKey, value: JSON.stringify(asked) },
       ],
-      append: appends.value,
+      append: [...appends.value, ...asTask(undefined, run)],
     });
     return made.ok ? ok({ run, rev: 1 }) : made;
   }
@@ -103,7 +104,7 @@ export class RunStore {
       }
       const { run } = decided.value;
       if (run === seen.run) return ok({ ...seen, before: run });
-      const committed = await this.#commit(seen.rev, decided.value);
+      const committed = await this.#commit(seen, decided.value);
       if (committed.ok) return ok({ run, rev: seen.rev + 1, before: seen.run });
       if (committed.code !== 'conflict') return committed;
       seen = undefined;
@@ -144,7 +145,10 @@ export class RunStore {
     return ok(appends);
   }
 
-  #commit(rev: number, change: Step & { outcome?: Outcome; said?: readonly Append[] }): Promise<Result<unknown>> {
+  #commit(
+    { run: before, rev }: Standing,
+    change: Step & { outcome?: Outcome; said?: readonly Append[] },
+  ): Promise<Result<unknown>> {
     const { run, events, outcome, said = [] } = change;
     const append = this.appendsFor(run, events);
     if (!append.ok) return Promise.resolve(append);
@@ -159,7 +163,7 @@ export class RunStore {
         ...(owed && outcome ? [{ key: outcomeKey, value: JSON.stringify(outcome) }] : []),
       ],
       ...(over && !owed ? { del: [inputKey] } : {}),
-      append: [...said, ...append.value],
+      append: [...said, ...append.value, ...asTask(before, run)],
     });
   }
 }

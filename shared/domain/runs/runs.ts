@@ -11,7 +11,7 @@ import { Start } from './start.ts';
 import type { Started, StartParts, StartRun } from './start.ts';
 
 export interface RunsParts extends StartParts {
-  readonly engine: Pick<Engine, 'log' | 'records' | 'signals' | 'queue'>;
+  readonly engine: Pick<Engine, 'records' | 'signals' | 'queue'>;
 }
 
 /** What identities do with their runs. Another's run is `not_found`. */

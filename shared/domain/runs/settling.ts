@@ -1,9 +1,7 @@
 import { ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
-import type { Engine } from '../../engine/engine.ts';
 import type { InLine } from '../sessions/desk.ts';
 import type { NewMessage } from '../sessions/messages.ts';
-import { taskEnded } from './as-task.ts';
 import { cancelRun } from './cancelling.ts';
 import type { CancellingParts } from './cancelling.ts';
 import type { Line } from './line.ts';
@@ -16,7 +14,6 @@ import type { Run } from './run.ts';
 export const interruptedReason = 'interrupted';
 
 export interface SettlingParts extends CancellingParts {
-  readonly engine: Pick<Engine, 'log' | 'signals' | 'queue'>;
   readonly line: Line;
   readonly index: RunIndex;
 }
@@ -30,12 +27,11 @@ export class Settling {
   }
 
   /**
-   * Those who watch tasks hear of its end, its messages go into the session, it leaves the line, and the next one's turn
-   * comes. It leaves the list of open runs last: until then the sweeper comes back to it.
+   * Its messages go into the session, it leaves the line, and the next one's turn comes. It leaves the list of open runs
+   * last: until then the sweeper comes back to it.
    */
   async settle(run: Run): Promise<Result<void>> {
     const { store, index } = this.#parts;
-    const telling = this.#tellEnd(run);
     if (run.session !== undefined) {
       const left = await this.#leave(run, run.session);
       if (!left.ok) return left;
@@ -44,8 +40,6 @@ export class Settling {
       // Where this fails, the sweeper finds a queued run without a job.
       if (left.value.next) await this.#itsTurn(left.value.next);
     }
-    const told = await telling;
-    if (!told.ok) return told;
     const closed = await index.closed(run);
     return closed.ok ? ok(undefined) : closed;
   }
@@ -89,12 +83,6 @@ export class Settling {
     if (cancelled.ok) return isOver(cancelled.value) ? this.settle(cancelled.value) : ok(undefined);
     // It has ended, or is not there.
     return cancelled.code === 'conflict' || cancelled.code === 'not_found' ? ok(undefined) : cancelled;
-  }
-
-  async #tellEnd(run: Run): Promise<Result<void>> {
-    const told = await this.#parts.engine.log.append(taskEnded(run));
-    // Its topic is sealed: it was told before.
-    return told.ok || told.code === 'conflict' ? ok(undefined) : told;
   }
 
   async #leave(run: Run, session: string): Promise<Result<{ next?: InLine }>> {

@@ -2,7 +2,6 @@ import type { Clock } from '../../base/clock.ts';
 import { fail, ok } from '../../base/errors.ts';
 import type { Failure, Result } from '../../base/errors.ts';
 import type { Config } from '../../config/options.ts';
-import type { Engine } from '../../engine/engine.ts';
 import type { Agents } from '../agents.ts';
 import type { Checkpoints } from '../checkpoints/checkpoints.ts';
 import { derivedId } from '../derived-ids.ts';
@@ -10,7 +9,6 @@ import type { Identity } from '../identity.ts';
 import type { InLine } from '../sessions/desk.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { TakingTurns } from '../taking-turns.ts';
-import { taskCreated } from './as-task.ts';
 import type { Line, WhenBusy } from './line.ts';
 import type { RunIndex } from './run-index.ts';
 import { isOver, newInvocation } from './run.ts';
@@ -47,7 +45,6 @@ export interface StartOptions {
 }
 
 export interface StartParts {
-  readonly engine: Pick<Engine, 'log'>;
   readonly store: RunStore;
   readonly index: RunIndex;
   readonly line: Line;
@@ -97,7 +94,7 @@ export class Start {
     asked: StartRun,
     begins?: (invocation: string) => void,
   ): Promise<Result<Started>> {
-    const { engine, store, clock, options } = this.#parts;
+    const { store, clock, options } = this.#parts;
     const refused = await this.#refusal(identity, asked);
     if (refused) return refused;
     begins?.(invocation);
@@ -118,7 +115,6 @@ export class Start {
     const { input, said } = asked;
     const written = await store.create(run, said === undefined ? { input } : { input, said });
     if (!written.ok) return written.code === 'conflict' ? this.#conflict(run, listed.value.rev) : written;
-    void engine.log.append(taskCreated(run));
     if (clock.now() - began > startingMs) {
       // It was perhaps taken for one that never would be written. Now that it is, no quota can keep it off the list.
       await this.#list(run, rank, 0);

@@ -14,9 +14,8 @@ export class Dying {
   constructor(engine: Engine, changes: number, lastIsMute: boolean) {
     this.#left = changes;
     this.#lastIsMute = lastIsMute;
-    const { log, records } = engine;
+    const { records } = engine;
     this.engine = through(engine, {
-      append: (event) => this.#changes(() => log.append(event)),
       records: {
         read: (home, keys) => this.#reads(() => records.read(home, keys)),
         page: (home, list, range) => this.#reads(() => records.page(home, list, range)),

@@ -35,21 +35,11 @@ export async function codeOf(asked: Promise<Result<unknown>>): Promise<string> {
 /** The same store, seen through something that stands in between. */
 export function through(
   engine: Engine,
-  parts: { append?: Engine['log']['append']; records?: Partial<Engine['records']>; queue?: Engine['queue'] },
+  parts: { records?: Partial<Engine['records']>; queue?: Engine['queue'] },
 ): Engine {
   const { log, records, leases, signals, counters } = engine;
   return {
-    log: {
-      append: parts.append ?? ((event) => log.append(event)),
-      heads: (asks) => log.heads(asks),
-      read: (topic, range) => log.read(topic, range),
-      active: (since) => log.active(since),
-      renumber: (topic, epoch) => log.renumber(topic, epoch),
-      watch: (topics) => log.watch(topics),
-      unwatch: (topics) => log.unwatch(topics),
-      watchAll: (on) => log.watchAll(on),
-      listen: (listener) => log.listen(listener),
-    },
+    log,
     leases,
     signals,
     counters,
