@@ -3,11 +3,13 @@ import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { jsonOf, tableOf } from './report.ts';
 import type { ScenarioResult } from './report.ts';
+import { agentStatus } from './scenarios/agents.ts';
 import { checkpoints } from './scenarios/checkpoints.ts';
 import { fanout } from './scenarios/fanout.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
 import { library } from './scenarios/library.ts';
+import { presence } from './scenarios/presence.ts';
 import { publishes } from './scenarios/publishes.ts';
 import { runsCrowd } from './scenarios/runs-crowd.ts';
 import { runsRate } from './scenarios/runs-rate.ts';
@@ -35,6 +37,8 @@ const scenarios: readonly Scenario[] = [
   checkpoints,
   visualization,
   swarms,
+  presence,
+  agentStatus,
 ];
 
 const usage = `npm run bench -- [scenario …] [--json FILE] [--profile FOLDER]

@@ -152,7 +152,7 @@ export class Remains {
       const dropped = await leases.drop(groupOf(node), settled);
       whole &&= dropped.ok && settled.length === some.length;
     }
-    if (!whole || !over) return;
+    if (!whole) return;
     await leases.drop(authors, [node]);
     this.#missed.delete(node);
   }

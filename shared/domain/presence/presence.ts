@@ -3,8 +3,9 @@ import { ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { PresenceMember } from '../../protocol/presence.ts';
-import { Gathered, portions } from '../gathered.ts';
+import { portions } from '../gathered.ts';
 import type { Remains } from '../remains.ts';
+import { Listing } from './listing.ts';
 import { PresenceNews } from './presence-news.ts';
 import { beatMs, leasesOf, readMember, Room } from './room.ts';
 import type { RoomParts } from './room.ts';
@@ -26,7 +27,8 @@ export class Presence {
   readonly #rooms = new Map<string, Room>();
   /** By connection. */
   readonly #topics = new Map<string, Set<string>>();
-  readonly #lists = new Map<string, Gathered<Result<PresenceMember[]>>>();
+  /** Those that somebody asked for lately. */
+  readonly #listings = new Map<string, Listing>();
   readonly #news: PresenceNews;
   #spans = 0;
   #stopped = false;
@@ -75,13 +77,13 @@ export class Presence {
     if (own) void this.leave(connection, [...own]);
   }
 
-  /** All of them, those who were there first first. However many ask at once, the store is asked one at a time for each topic. */
-  async members(topic: string): Promise<Result<readonly PresenceMember[]>> {
-    let list = this.#lists.get(topic);
-    if (!list) this.#lists.set(topic, (list = new Gathered(() => this.#list(topic))));
-    const members = await list.ask();
-    if (list.idle) this.#lists.delete(topic);
-    return members;
+  members(topic: string): Promise<Result<readonly PresenceMember[]>> {
+    let listing = this.#listings.get(topic);
+    if (!listing) {
+      listing = new Listing(topic, this.#parts.leases, this.#parts.clock);
+      this.#listings.set(topic, listing);
+    }
+    return listing.ask();
   }
 
   /**
@@ -105,16 +107,6 @@ export class Presence {
     return room;
   }
 
-  async #list(topic: string): Promise<Result<PresenceMember[]>> {
-    const held = await this.#parts.leases.list(leasesOf(topic));
-    if (!held.ok) return held;
-    const members = held.value.map((holder) => {
-      const { connection, identity, since } = readMember(holder);
-      return { connection, identity, since };
-    });
-    return ok(members.sort((a, b) => a.since - b.since || (a.connection < b.connection ? -1 : 1)));
-  }
-
   async #beat(): Promise<void> {
     this.#sweep();
     for (const some of portions(this.#rooms.values(), roomsAtOnce)) {
@@ -125,6 +117,7 @@ export class Presence {
   }
 
   #sweep(): void {
+    for (const [topic, listing] of this.#listings) if (listing.done) this.#listings.delete(topic);
     for (const room of this.#rooms.values()) {
       if (!room.empty) continue;
       this.#rooms.delete(room.topic);

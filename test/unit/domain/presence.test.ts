@@ -172,6 +172,34 @@ describe('members', () => {
   });
 });
 
+test('however often a crowd is asked for, the store is asked now and then, and for no old answer', async () => {
+  let lists = 0;
+  const list = world.engine.leases.list.bind(world.engine.leases);
+  world.engine.leases.list = (group) => {
+    if (group === 'presence.room') lists += 1;
+    return list(group);
+  };
+  await Promise.all(Array.from({ length: 1000 }, () => enter(other)));
+  const answers = [there(), there(), there(), there()];
+  await settle();
+  expect(lists).toBe(1);
+  await world.pass(500);
+  await Promise.all(answers);
+  expect(lists).toBe(2);
+  await world.pass(500);
+  const late = await enter(one);
+  const after = there();
+  await settle();
+  expect(lists).toBe(3);
+  expect(await after).toContain(late.id);
+  const early = there();
+  await settle();
+  // 60 ms after the one before.
+  expect(lists).toBe(3);
+  await world.pass(500);
+  expect(await early).toHaveLength(1001);
+});
+
 test('a node that is stopped leaves nothing to clean up', async () => {
   const stays = await enter(one);
   const person = await enter(other, 'room', 'hall');
