@@ -64,6 +64,21 @@ export class Connection {
     return connection;
   }
 
+  /** Also closed after a failure: an iteration lasts as long as its sockets. */
+  static async during(
+    url: string,
+    format: Format,
+    handlers: Handlers,
+    work: (connection: Connection) => Promise<void>,
+  ): Promise<void> {
+    const connection = await Connection.open(url, format, handlers);
+    try {
+      await work(connection);
+    } finally {
+      await connection.close();
+    }
+  }
+
   /** Rejects with the error that was answered, after ten seconds without an answer, and when the connection ends. */
   request<T>(frame: Record<string, unknown>): Promise<T> {
     const id = ++this.#lastId;

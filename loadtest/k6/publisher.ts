@@ -40,15 +40,15 @@ export async function publisher(): Promise<void> {
   };
   try {
     const lost = (): void => fail(`${load}: a publisher lost its connection`);
-    const connection = await Connection.open(socketUrl, format, { push: () => undefined, lost });
-    const begun = Date.now();
-    const answers: Promise<void>[] = [];
-    for (let number = 1; number <= publishing.events; number++) {
-      answers.push(publish(connection, number));
-      await until(begun + number * publishing.everyMs);
-    }
-    await Promise.all(answers);
-    await connection.close();
+    await Connection.during(socketUrl, format, { push: () => undefined, lost }, async (connection) => {
+      const begun = Date.now();
+      const answers: Promise<void>[] = [];
+      for (let number = 1; number <= publishing.events; number++) {
+        answers.push(publish(connection, number));
+        await until(begun + number * publishing.everyMs);
+      }
+      await Promise.all(answers);
+    });
   } catch (error) {
     fail(`${load}: a publisher did not come through: ${String(error)}`);
   }
