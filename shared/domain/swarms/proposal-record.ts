@@ -51,18 +51,24 @@ export function recordOf({ terms, standing }: Kept): ProposalRecord {
 type Writes = Required<Pick<Change, 'put' | 'rank'>> & Pick<Change, 'del'>;
 
 /** Until when it is kept after a change: for so long, and for as long after the deadline that it waits for. */
-export function keptUntil({ terms, standing }: Kept, now: number, keptMs: number): number {
+function keptUntil({ terms, standing }: Kept, now: number, keptMs: number): number {
   return Math.max(now, standing.verdict ? 0 : (terms.deadlineAt ?? 0)) + keptMs;
 }
 
+/** What does not change would be kept too short. */
+export function renewsRest(kept: Kept, now: number, keptMs: number): boolean {
+  return kept.standing.restUntil < keptUntil(kept, now, keptMs);
+}
+
 /**
- * The writes of one change. `votes` are the records of votes that change with it; where what does not change would be
- * kept too short, they must be all of them, and the terms are written again.
+ * The writes of one change. `votes` are the records of votes that change with it, or all of them where it renews the rest:
+ * then the terms are written again as well.
  */
-export function putKept({ terms, standing }: Kept, votes: readonly VotesRecord[], now: number, keptMs: number): Writes {
+export function putKept(kept: Kept, votes: readonly VotesRecord[], now: number, keptMs: number): Writes {
+  const { terms, standing } = kept;
   const { proposal } = terms;
-  const until = keptUntil({ terms, standing }, now, keptMs);
-  const renewed = standing.restUntil < until;
+  const until = keptUntil(kept, now, keptMs);
+  const renewed = renewsRest(kept, now, keptMs);
   const restUntil = renewed ? until + keptMs : standing.restUntil;
   const rest = { ttlMs: restUntil - now };
   const put = [{ key: standingKey(proposal), value: JSON.stringify({ ...standing, restUntil }), ttlMs: until - now }];

@@ -17,11 +17,11 @@ import {
   homeOfSwarm,
   isDue,
   keptFrom,
-  keptUntil,
   noProposal,
   proposalsList,
   putKept,
   recordOf,
+  renewsRest,
   standingKey,
   termsKey,
   toldOfConsensus,
@@ -164,10 +164,7 @@ export class Swarms {
       if (told.length === 0 && !decides) return ok({ value });
       const append = decides ? [...told, toldOfConsensus(after)] : [...told];
       const changed = votesRecords(proposal, cast, touched);
-      const all =
-        after.standing.restUntil < keptUntil(after, now, this.#keptMs)
-          ? await this.#others(swarm, proposal, changed)
-          : ok(changed);
+      const all = renewsRest(after, now, this.#keptMs) ? await this.#others(swarm, proposal, changed) : ok(changed);
       if (!all.ok) return all;
       return ok({ value, change: { ...putKept(after, all.value, now, this.#keptMs), append } });
     });
