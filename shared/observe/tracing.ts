@@ -86,11 +86,7 @@ export class Tracing {
     addText(attributes, 'agentwire.invocation', invocation);
     addText(attributes, 'agentwire.session', session);
     return this.#during(name, { kind: SpanKind.SERVER, attributes }, contextOf(traceparent), (span) =>
-      work().then((result) => {
-        // A request that is refused for a fault of its own has been served well.
-        if (!result.ok) conclude(span, result.code, errorTable[result.code].status >= 500);
-        return result;
-      }),
+      work().then((result) => concluded(span, result)),
     );
   }
 
@@ -127,8 +123,11 @@ export class Tracing {
   /** What became of the attempt that is under way. */
   left(outcome: string, errorCode?: string): void {
     const span = trace.getActiveSpan();
-    span?.setAttribute('agentwire.outcome', outcome);
-    if (span && errorCode !== undefined) conclude(span, errorCode, true);
+    if (!span) return;
+    span.setAttribute('agentwire.outcome', outcome);
+    if (errorCode === undefined) return;
+    span.setAttribute('error.type', errorCode);
+    span.setStatus({ code: SpanStatusCode.ERROR });
   }
 
   /** An event went to so many connections of this node. */
@@ -173,12 +172,7 @@ export class Tracing {
   #inner<T>(name: string, options: SpanOptions, work: () => Promise<Result<T>>): Promise<Result<T>> {
     const parent = trace.getActiveSpan();
     if (!parent || !goesOn(parent)) return work();
-    return this.#during(name, options, context.active(), (span) =>
-      work().then((result) => {
-        if (!result.ok) conclude(span, result.code, true);
-        return result;
-      }),
-    );
+    return this.#during(name, options, context.active(), (span) => work().then((result) => concluded(span, result)));
   }
 
   #during<T>(name: string, options: SpanOptions, parent: Context, work: (span: Span) => Promise<T>): Promise<T> {
@@ -208,9 +202,12 @@ function contextOf(traceparent: unknown): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
 }
 
-function conclude(span: Span, code: string, failed: boolean): void {
-  span.setAttribute('error.type', code);
-  if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
+/** What is refused for a fault of its own has been served well, and a change that another was quicker to make is made again. */
+function concluded<T>(span: Span, result: Result<T>): Result<T> {
+  if (result.ok) return result;
+  span.setAttribute('error.type', result.code);
+  if (errorTable[result.code].status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+  return result;
 }
 
 function ofQueue(queue: string, id: string): Attributes {

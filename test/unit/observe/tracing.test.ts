@@ -55,10 +55,13 @@ it.each([
   ['forbidden', false],
   ['unavailable', true],
   ['internal', true],
-] as const)('one that ends with %s: failed %s', async (code, failed) => {
+  ['conflict', false],
+] as const)('one that ends with %s, and the call that gave it: failed %s', async (code, failed) => {
   const { tracing, spans } = recordedTracing();
-  expect(await tracing.operation('publish', {}, () => Promise.resolve(fail(code)))).toMatchObject({ code });
-  expect(spans).toMatchObject([{ failed, attributes: { 'error.type': code } }]);
+  const ends = (): Promise<Result<number>> => Promise.resolve(fail(code));
+  expect(await tracing.operation('run', {}, () => tracing.call('commit', {}, ends))).toMatchObject({ code });
+  const span = { failed, attributes: { 'error.type': code } };
+  expect(spans).toMatchObject([span, span]);
 });
 
 it('what is called for nobody is no trace, nor what goes on behind a request that has ended', async () => {

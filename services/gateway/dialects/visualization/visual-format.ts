@@ -1,3 +1,4 @@
+import { withoutTraceparent } from '../../../../shared/wire/event-frame.ts';
 import { encodeUtf8 } from '../../../../shared/wire/utf8.ts';
 import type { Entry } from '../../hub/entry.ts';
 import { nextFormatIndex } from '../../hub/format.ts';
@@ -10,5 +11,6 @@ export const visualFormat: Format = {
   index: nextFormatIndex(),
   name: 'visualization',
   binary: false,
-  encode: (entry: Entry) => (entry.kind === 'event' ? encodeUtf8(entry.body.slice(before, -1)) : null),
+  encode: (entry: Entry) =>
+    entry.kind === 'event' ? encodeUtf8(withoutTraceparent(entry.body).slice(before, -1)) : null,
 };
