@@ -7,13 +7,24 @@ export interface Clock {
   later(ms: number, run: () => void): () => void;
 }
 
+/** What a timer of the runtime can hold: one that is longer would run at once. */
+const longestMs = 2 ** 31 - 1;
+
 export const realClock: Clock = {
   now: () => Date.now(),
   later(ms, run) {
+    if (ms > longestMs) return inStretches(ms, run);
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },
 };
+
+function inStretches(ms: number, run: () => void): () => void {
+  let cancel = realClock.later(longestMs, () => {
+    cancel = realClock.later(ms - longestMs, run);
+  });
+  return () => cancel();
+}
 
 /** Stands still until told otherwise. Timers run in order of their due time, then of their making. */
 export class ManualClock implements Clock {

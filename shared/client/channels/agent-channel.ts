@@ -3,6 +3,7 @@ import type { AgentHealth, AgentLog, AgentMetrics, AgentStatus } from '../../pro
 import type { AgentwireClient } from '../client.ts';
 import { ChannelClient, ChannelServer, present } from './channel.ts';
 import type { ChannelOptions, Followed } from './channel.ts';
+import { OwnStatuses } from './own-statuses.ts';
 
 export interface AgentEvents {
   'status-change': AgentStatus;
@@ -21,21 +22,16 @@ const names: Readonly<Record<string, keyof AgentEvents>> = {
 
 /** What agents tell of themselves. docs/channels.md says what each call promises. */
 export class AgentChannelClient extends ChannelClient<AgentEvents> {
-  /** How the agents that report through this channel stand. */
-  readonly #own = new Map<string, AgentStatus>();
-  readonly #offConnected: () => void;
+  readonly #own: OwnStatuses;
 
   constructor(client: AgentwireClient, options: ChannelOptions = {}) {
     super(client, family, options);
-    // The broker has said `offline` for them when their connection was lost.
-    this.#offConnected = client.on('connected', ({ again }) => {
-      if (again) for (const event of this.#own.values()) this.#reportAgain(event);
-    });
+    this.#own = new OwnStatuses(client, (event) => this.#publishStatus(event));
   }
 
   override close(): void {
     super.close();
-    this.#offConnected();
+    this.#own.end();
   }
 
   /** How the agent stands comes first, if it was ever told. */
@@ -72,9 +68,8 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
    * back, it says the last status again.
    */
   reportStatus(event: AgentStatus): Promise<PublishResult> {
-    if (event.status === 'offline') this.#own.delete(event.agentId);
-    else this.#own.set(event.agentId, event);
-    return this.publish(event.agentId, 'status', event);
+    this.#own.reported(event);
+    return this.#publishStatus(event);
   }
 
   reportHealth(event: AgentHealth): Promise<PublishResult> {
@@ -94,9 +89,8 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
     return this.log(event);
   }
 
-  /** One that is lost is said at the next reconnect, or by the agent's next report. */
-  #reportAgain(event: AgentStatus): void {
-    this.publish(event.agentId, 'status', event).catch(() => {});
+  #publishStatus(event: AgentStatus): Promise<PublishResult> {
+    return this.publish(event.agentId, 'status', event);
   }
 
   protected heard(kind: string, id: string, data: unknown): void {
@@ -105,14 +99,23 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
   }
 }
 
-/** For a publisher that reports for agents. */
+/** For a publisher that reports for agents. While its client is connected it answers for them, as they would themselves. */
 export class AgentChannelServer extends ChannelServer {
+  readonly #own: OwnStatuses;
+
   constructor(client: AgentwireClient) {
     super(client, family);
+    this.#own = new OwnStatuses(client, (event) => this.#publishStatus(event));
+  }
+
+  /** Says nothing again when the client comes back. The client goes on. */
+  close(): void {
+    this.#own.end();
   }
 
   publishStatusChange(event: AgentStatus): Promise<PublishResult> {
-    return this.publish(event.agentId, 'status', event);
+    this.#own.reported(event);
+    return this.#publishStatus(event);
   }
 
   publishHealthUpdate(event: AgentHealth): Promise<PublishResult> {
@@ -139,6 +142,10 @@ export class AgentChannelServer extends ChannelServer {
   publishAgentError(agentId: string, error: Error, context: Record<string, unknown> = {}): Promise<PublishResult> {
     const metadata = { event: 'error', error: error.message, ...context };
     return this.publishStatusChange({ agentId, status: 'error', metadata });
+  }
+
+  #publishStatus(event: AgentStatus): Promise<PublishResult> {
+    return this.publish(event.agentId, 'status', event);
   }
 }
 

@@ -22,6 +22,8 @@ interface Awaited<T> {
 
 /** After a refusal for now. */
 const againMs = 500;
+/** While the connection holds as many subscriptions as it may, it is looked now and then instead. */
+const noRoomMs = 2000;
 
 /**
  * Waits for something that comes once, or has come: subscribes first and then looks, so that nothing passes between, and
@@ -32,11 +34,13 @@ export function waitFor<T>(awaited: Awaited<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     let over = false;
     let cancelLook: () => void = () => {};
+    let cancelBegin: () => void = () => {};
     const undo: (() => void)[] = [];
     const end = (settle: () => void): void => {
       if (over) return;
       over = true;
       cancelLook();
+      cancelBegin();
       for (const each of undo) each();
       settle();
     };
@@ -69,6 +73,20 @@ export function waitFor<T>(awaited: Awaited<T>): Promise<T> {
       undo.push(() => subscription.unsubscribe());
       read(subscription).catch(failed);
     };
-    Promise.all(topics.map(follow)).then(lookNow, failed);
+    const begin = async (left: readonly string[]): Promise<void> => {
+      const full: string[] = [];
+      const followed = left.map((topic) =>
+        follow(topic).catch((error: unknown) => (isFull(error) ? full.push(topic) : failed(error))),
+      );
+      await Promise.all(followed);
+      if (over) return;
+      lookNow();
+      if (full.length > 0) cancelBegin = clock.later(noRoomMs, () => void begin(full));
+    };
+    void begin(topics);
   });
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof AgentwireError && error.code === 'quota_exceeded';
 }

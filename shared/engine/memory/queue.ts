@@ -7,9 +7,6 @@ import { Hands } from '../hands.ts';
 import type { Hand } from '../hands.ts';
 import { NextTurn } from './next-turn.ts';
 
-/** A timer of Node takes no more; whatever is due later has it set again. */
-const longestTimerMs = 2 ** 31 - 1;
-
 interface Job {
   readonly id: string;
   readonly data: string;
@@ -147,20 +144,12 @@ export class MemoryQueue implements Queue {
   #lineUp(job: Job, delayMs: number): void {
     if (delayMs > 0) {
       this.#enter(job, 'delayed');
-      this.#delay(job, this.#clock.now() + delayMs);
+      job.cancelDelay = this.#clock.later(delayMs, () => this.#comesBack(job, 0));
       return;
     }
     this.#enter(job, 'waiting');
     this.#lines[job.priority]?.add(job);
     this.#nextTurn.ask();
-  }
-
-  #delay(job: Job, until: number): void {
-    const leftMs = until - this.#clock.now();
-    job.cancelDelay = this.#clock.later(Math.min(leftMs, longestTimerMs), () => {
-      if (leftMs > longestTimerMs) this.#delay(job, until);
-      else this.#comesBack(job, 0);
-    });
   }
 
   #enter(job: Job, state: Job['state']): void {

@@ -17,6 +17,8 @@ import { startGateway } from '../../support/in-process.ts';
 import type { InProcess } from '../../support/in-process.ts';
 import { codeOf } from './harness.ts';
 
+const busy = { agentId: 'a', status: 'busy' };
+
 interface World {
   readonly gateway: InProcess;
   /** In front of it, and able to cut. */
@@ -27,8 +29,8 @@ interface World {
 /** As long as it takes on a machine that has much to do. */
 const until = (comes: () => void | Promise<void>): Promise<void> => vi.waitFor(comes, { timeout: 20_000 });
 
-async function world(): Promise<World> {
-  const gateway = await startGateway();
+async function world(env: Record<string, string> = {}): Promise<World> {
+  const gateway = await startGateway(env);
   const balancer = await startBalancer([gateway.port]);
   const connect = async (): Promise<AgentwireClient> => {
     const client = new AgentwireClient({ url: `ws://127.0.0.1:${balancer.port}`, WebSocket, random: () => 0 });
@@ -209,6 +211,38 @@ test('who waits too long is told, and leaves nothing behind', async () => {
   await until(async () => expect(await subscriptions()).toBe('2'));
   await client.close();
   expect(await closed).toMatch(/unavailable|conflict/);
+});
+
+test('more waits than a connection may have subscriptions end all the same', async () => {
+  const { connect } = await world({ AGENTWIRE_MAX_SUBSCRIPTIONS: '4' });
+  const clock = new ManualClock();
+  const tasks = new TaskChannelClient(await connect(), { clock });
+  const worker = new TaskChannelServer(await connect());
+  const names = Array.from({ length: 5 }, (_, i) => `t-${i}`);
+  const waiting = Promise.all(names.map((name) => tasks.waitForCompletion(name)));
+  for (const [i, taskId] of names.entries()) await worker.publishCompleted({ taskId, result: i });
+  const ticking = setInterval(() => clock.advance(1000), 10);
+  onTestFinished(() => clearInterval(ticking));
+  expect((await waiting).map(({ result }) => result)).toEqual([0, 1, 2, 3, 4]);
+});
+
+test.each([
+  { who: 'an agent', report: (client: AgentwireClient) => new AgentChannelClient(client).reportStatus(busy) },
+  {
+    who: 'its publisher',
+    report: (client: AgentwireClient) => new AgentChannelServer(client).publishStatusChange(busy),
+  },
+])('$who that comes back says again how the agent stands', async ({ report }) => {
+  const { connect, balancer, gateway } = await world();
+  await report(await connect());
+  balancer.cut(1);
+  const statuses = async (): Promise<unknown[]> => {
+    const { events } = (await gateway.http('GET', '/v1/topics/agent.a.status/events')).json<{
+      events: { data: { status: string } }[];
+    }>();
+    return events.map(({ data }) => data.status);
+  };
+  await until(async () => expect(await statuses()).toEqual(['busy', 'offline', 'busy']));
 });
 
 test('a swarm decides, and whoever waited, before or after, hears it once', async () => {
