@@ -4,7 +4,7 @@ import { isOver } from './run.ts';
 import type { Run } from './run.ts';
 
 // A run as the task that it is: whoever watches tasks sees runs among them, and needs to know nothing of runs. Everybody
-// may watch, so of a run that is its owner's alone it is told that it ended, and not with what.
+// may watch, so of a run that is its owner's alone it is told how far it is and that it ended, and not what it says.
 
 /**
  * What a step of the run means for those who watch tasks. It goes into the commit of the step: these topics share the
@@ -21,7 +21,8 @@ export function asTask(before: Run | undefined, run: Run): Append[] {
  * the next one has spoken.
  */
 export function taskProgress(run: Run, { percent = 0, step = 'running' }: Progress): Append {
-  return { ...tell(run, 'progress', { progress: percent, status: step }), retain: true, fence: run.fence };
+  const status = run.private ? 'running' : step;
+  return { ...tell(run, 'progress', { progress: percent, status }), retain: true, fence: run.fence };
 }
 
 function endOf(run: Run): Append {
