@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 
 test('a delay that is longer than a timer can hold is waited for, and not run at once', () => {
   vi.useFakeTimers();
-  const run = vi.fn();
+  const run = vi.fn<() => void>();
   realClock.later(2 * longest + 5, run);
   vi.advanceTimersByTime(longest);
   vi.advanceTimersByTime(longest + 4);
@@ -18,7 +18,7 @@ test('a delay that is longer than a timer can hold is waited for, and not run at
 
 test('such a delay is cancelled in whichever stretch it is', () => {
   vi.useFakeTimers();
-  const run = vi.fn();
+  const run = vi.fn<() => void>();
   const cancels = [realClock.later(longest + 5, run), realClock.later(longest + 5, run)];
   cancels[0]?.();
   vi.advanceTimersByTime(longest + 1);

@@ -122,6 +122,14 @@ describe('its progress', () => {
     ]);
   });
 
+  test('is a figure only, where clients are told apart', async () => {
+    await open({ auth: 'token' });
+    const invocation = await bench.start();
+    (await hold(invocation)).report({ percent: 40, step: 'reading mail of Ann' });
+    clock.advance(1000);
+    expect((await told(invocation)).at(-1)).toEqual(['progress', { progress: 40, status: 'running' }]);
+  });
+
   test('is not told by a worker that has lost the run, once the next one has spoken', async () => {
     const invocation = await bench.start();
     const lost = await hold(invocation);
