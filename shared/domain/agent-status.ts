@@ -12,7 +12,11 @@ import type { Remains } from './remains.ts';
 
 const ownerKey = 'owner';
 const retryMs = 2000;
-const reportedAtOnce = 64;
+/**
+ * Commits under way: each is a call of its own among those that append, and takes a turn from all of them. After a
+ * restart thousands of agents come at once, and the publishes of others are not to wait for them.
+ */
+const atOnce = 16;
 /** One that speaks for more of them than this is asked to do so by several connections. */
 const mostAgents = 10_000;
 /** Each time another connection was quicker. */
@@ -59,6 +63,9 @@ export class AgentStatuses {
   readonly #agents = new Map<string, Set<string>>();
   /** Agents whose connections vanished: all those of this node that may be the owner. */
   readonly #vanished = new Map<string, Set<string>>();
+  /** Those that wait for their turn: no more than requests that are under way. */
+  readonly #waiting: (() => void)[] = [];
+  #committing = 0;
   readonly #reporting = new Gathered(() => this.#reportAll());
   #deaf: () => void = () => {};
   #cancel: () => void = () => {};
@@ -132,11 +139,13 @@ export class AgentStatuses {
     let found: Stored | undefined;
     let rev = this.#owned.get(agent)?.rev ?? 0;
     for (let tried = 0; tried < tries; tried += 1) {
-      const done = await engine.records.commit(event.topic, {
-        expect: [{ key: ownerKey, rev }],
-        put: [{ key: ownerKey, value }],
-        append: [event],
-      });
+      const done = await this.#inTurn(() =>
+        engine.records.commit(event.topic, {
+          expect: [{ key: ownerKey, rev }],
+          put: [{ key: ownerKey, value }],
+          append: [event],
+        }),
+      );
       if (done.ok) {
         this.#owned.set(agent, { connection, rev: rev + 1, at });
         if (found) this.#tell(found.value, { agent, rev: rev + 1 });
@@ -149,6 +158,17 @@ export class AgentStatuses {
       rev = found?.rev ?? 0;
     }
     return fail('busy', 'too many report the status of this agent at once');
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    // Whoever ends hands its place on, so nobody overtakes.
+    if (this.#committing >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#committing += 1;
+    const result = await work();
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#committing -= 1;
+    return result;
   }
 
   #tell(before: string, taken: Taken): void {
@@ -179,7 +199,7 @@ export class AgentStatuses {
   }
 
   async #reportAll(): Promise<void> {
-    for (const some of portions(this.#vanished, reportedAtOnce)) {
+    for (const some of portions(this.#vanished, atOnce)) {
       await Promise.all(some.map(([agent, gone]) => this.#reportGone(agent, gone)));
     }
   }

@@ -11,7 +11,7 @@ const lookMs = 2000;
 const keepMs = 7 * 24 * 3600 * 1000;
 const rewriteMs = keepMs / 7;
 const written = 500;
-const cleanedAtOnce = 32;
+const cleanedAtOnce = 16;
 /** The nodes that have left, or may leave, something behind. */
 const authors = 'remains';
 
