@@ -106,12 +106,19 @@ it('a run is one trace over gateway, queue and worker, and a takeover adds its a
     startWorkerProcess(env),
   ]);
   const [starter, watcher] = await Promise.all([connect(here), connect(there)]);
+  // Whoever starts a run may get its first events late, as a replay; whoever is there before does not.
+  await watcher.subscribe('run.*', () => {});
 
   const traceId = newTrace();
   const run = starter.run('echo', 'hello', { traceparent: traceparentOf(traceId) });
   const invocation = await run.invocation;
   await run.result();
-  const spans = await collector.trace(traceId, has('run', 'send runs', 'run echo', 'deliver'));
+  const spans = await collector.trace(
+    traceId,
+    (all) =>
+      has('run', 'send runs', 'run echo')(all) &&
+      named(all, 'deliver').filter(({ pid }) => pid === there.pid).length >= 3,
+  );
   const request = one(spans, 'run');
   expect(request).toMatchObject({ parent: caller, kind: 'server', pid: here.pid });
   expect(request.attributes).toMatchObject({ 'agentwire.agent': 'echo', 'agentwire.invocation': invocation });
@@ -128,8 +135,9 @@ it('a run is one trace over gateway, queue and worker, and a takeover adds its a
   // The claim comes before the attempt, the end of it within.
   const commits = named(spans, 'commit').filter(({ pid }) => pid === first.pid);
   expect(commits.map(({ parent }) => parent)).toEqual(expect.arrayContaining([request.spanId, attempt.spanId]));
-  // `started` and `completed`, where they came live. None of the chunks.
-  for (const { parent } of named(spans, 'deliver')) expect(parent).toBe(request.spanId);
+  // `queued`, `started` and `completed`, and none of the chunks.
+  const delivered = named(spans, 'deliver').filter(({ pid }) => pid === there.pid);
+  expect(delivered.map(({ parent }) => parent)).toEqual(Array(3).fill(request.spanId));
   const { events } = await watcher.history(`run.${invocation}`);
   const carried = events.map(({ data, traceparent }) => [(data as { kind: string }).kind, traceparent?.slice(-19, -3)]);
   expect(carried).toEqual([
@@ -144,15 +152,15 @@ it('a run is one trace over gateway, queue and worker, and a takeover adds its a
   const lasting = starter.run('where', { attempts: 2 }, { traceparent: traceparentOf(takenOver) });
   const followed = watcher.attach(await lasting.invocation);
   for await (const event of followed) if (event.kind === 'chunk') break;
+  // Of an attempt that dies with its worker, the claim is there.
+  await collector.trace(takenOver, (all) => named(all, 'commit').some(({ pid }) => pid === first.pid));
   const second = await startWorkerProcess(env);
   await first.kill();
   await followed.result();
-  const attempts = await collector.trace(takenOver, has('run', 'run where', 'commit'));
+  const attempts = await collector.trace(takenOver, has('run', 'run where'));
   const again = one(attempts, 'run where');
   expect(again).toMatchObject({ parent: one(attempts, 'run').spanId, pid: second.pid });
   expect(again.attributes).toMatchObject({ 'agentwire.attempt': 2, 'agentwire.outcome': 'completed' });
-  // Of the attempt that died with its worker, the claim is there.
-  expect(named(attempts, 'commit').map(({ pid }) => pid)).toContain(first.pid);
 
   const failing = newTrace();
   const bad = starter.run('fail', { message: 'no' }, { traceparent: traceparentOf(failing) });
