@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { ok } from '../base/errors.ts';
+import { fail, ok } from '../base/errors.ts';
 import type { Result } from '../base/errors.ts';
 import type { Leases } from '../engine/engine.ts';
 import { Gathered, portions } from './gathered.ts';
@@ -149,7 +149,7 @@ export class Remains {
     for (const some of portions([...entries.slice(turned), ...entries.slice(0, turned)], cleanedAtOnce)) {
       const done = await Promise.all(some.map((entry) => this.#hand(entry, node)));
       const settled = some.filter((entry, i) => done[i]!.ok && (over || entry.startsWith('agent ')));
-      const dropped = await leases.drop(groupOf(node), settled);
+      const dropped = settled.length === 0 ? ok(undefined) : await leases.drop(groupOf(node), settled);
       whole &&= dropped.ok && settled.length === some.length;
     }
     if (!whole) return;
@@ -160,7 +160,8 @@ export class Remains {
   #hand(entry: string, node: string): Promise<Result<void>> {
     const space = entry.indexOf(' ');
     const heir = this.#heirs?.[entry.slice(0, space) as Kind];
-    return heir ? heir(entry.slice(space + 1), node) : Promise.resolve(ok(undefined));
+    // A node that is being stopped leaves it to the others.
+    return heir ? heir(entry.slice(space + 1), node) : Promise.resolve(fail('unavailable'));
   }
 }
 

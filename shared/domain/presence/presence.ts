@@ -77,6 +77,7 @@ export class Presence {
     if (own) void this.leave(connection, [...own]);
   }
 
+  /** Of the whole cluster, those who were there first first. */
   members(topic: string): Promise<Result<readonly PresenceMember[]>> {
     let listing = this.#listings.get(topic);
     if (!listing) {

@@ -1,4 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { ok } from '../../../shared/base/errors.ts';
+import type { Result } from '../../../shared/base/errors.ts';
+import type { NodeFigures } from '../../../shared/domain/nodes.ts';
+import { Remains } from '../../../shared/domain/remains.ts';
 import type { PresenceEvent } from '../../../shared/protocol/presence.ts';
 import { seeded } from '../../support/seeded.ts';
 import { settle, World } from './nodes-bench.ts';
@@ -209,6 +213,28 @@ test('a node that is stopped leaves nothing to clean up', async () => {
   expect(await world.held('remains')).toEqual([one.name]);
   expect(await world.held(`remains.${other.name}`)).toEqual([]);
   expect((await world.log('agent.7.status')).at(-1)).toMatchObject({ status: 'offline' });
+});
+
+test('a node that is stopped while it cleans up leaves the rest of it to the others', async () => {
+  const { clock, engine } = world;
+  const entries = Array.from({ length: 40 }, (_, i) => ({ member: `agent a${i}`, value: '' }));
+  await engine.leases.hold('remains.dead', entries, 1e9);
+  await engine.leases.hold('remains', [{ member: 'dead', value: '' }], 1e9);
+  const nodes = { heldSince: 0, list: () => Promise.resolve(ok([{ node: 'own' }] as NodeFigures[])) };
+  const remains = new Remains({ leases: engine.leases, clock, nodes, node: 'own' });
+  const handed: string[] = [];
+  const hand = (name: string): Promise<Result<void>> => {
+    handed.push(name);
+    void remains.stop();
+    return Promise.resolve(ok(undefined));
+  };
+  one.kill();
+  other.kill();
+  remains.start({ agent: hand, topic: hand });
+  await world.pass(10_000);
+  expect(handed).toHaveLength(1);
+  expect(await world.held('remains.dead')).toHaveLength(entries.length - 1);
+  expect(await world.held('remains')).toContain('dead');
 });
 
 test('nobody is judged by a node that has just come', async () => {
