@@ -127,7 +127,7 @@ export class Gateway implements Service {
       notices,
       turns: new Turns(),
       visuals: new VisualFeed({ hub, notices, clock, figures }),
-      whereabouts: new Whereabouts({ engine, clock, nodes, node }),
+      whereabouts: new Whereabouts({ engine, clock, nodes, node, config }),
       underWay: { operations: 0 },
     };
     this.#connections = new Connections(clock, config);
@@ -143,7 +143,7 @@ export class Gateway implements Service {
     const { hub, nodes, whereabouts, log } = this.#broker;
     // Before anybody can come in: what a node does that is not among the living is undone by the others.
     await nodes.start();
-    await whereabouts.start();
+    whereabouts.start();
     this.port = await this.#server.listen();
     hub.start();
     this.#connections.start();

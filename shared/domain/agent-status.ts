@@ -2,32 +2,26 @@ import type { Clock } from '../base/clock.ts';
 import { must } from '../base/assert.ts';
 import { fail, ok } from '../base/errors.ts';
 import type { Result } from '../base/errors.ts';
-import type { Append, Appended, Engine, LogEvent, Stored } from '../engine/engine.ts';
-import type { AgentStatus } from '../protocol/well-known.ts';
-import { eventBody } from '../wire/event-frame.ts';
-import { compareAndSet } from './compare-and-set.ts';
+import type { Append, Appended, Engine } from '../engine/engine.ts';
+import { AgentOwners } from './agent-owners.ts';
+import type { Title } from './agent-owners.ts';
 import { Gathered, portions } from './gathered.ts';
 import type { Nodes } from './nodes.ts';
 import type { Remains } from './remains.ts';
 
-const ownerKey = 'owner';
-const retryMs = 2000;
-/**
- * Commits under way: each is a call of its own among those that append, and takes a turn from all of them. After a
- * restart thousands of agents come at once, and the publishes of others are not to wait for them.
- */
-const atOnce = 16;
+const lookMs = 2000;
+const atOnce = 64;
 /** One that speaks for more of them than this is asked to do so by several connections. */
 const mostAgents = 10_000;
-/** Each time another connection was quicker. */
-const tries = 20;
 
 export interface AgentStatusParts {
-  readonly engine: Pick<Engine, 'log' | 'records' | 'signals'>;
+  readonly engine: Pick<Engine, 'log' | 'records'>;
   readonly clock: Clock;
-  readonly nodes: Pick<Nodes, 'heldSince'>;
+  readonly nodes: Pick<Nodes, 'heldSince' | 'list'>;
   readonly remains: Pick<Remains, 'note' | 'erase'>;
   readonly node: string;
+  /** How long a numbering outlives its events. */
+  readonly metaTtlMs: number;
 }
 
 /** A connection that publishes. What it asked for may still be under way when it ends. */
@@ -38,48 +32,56 @@ export interface Reporter {
 
 interface Owned {
   readonly connection: string;
-  /** Of the owner's record. */
-  readonly rev: number;
+  readonly title: Title;
   readonly at: number;
+  /** The last of its plain appends: they are answered in order. */
+  latest: Promise<unknown> | undefined;
+  /** The log has refused one: somebody elsewhere has taken over. */
+  lost: boolean;
 }
 
-/** Another node's connection speaks for the agent now. */
-interface Taken {
-  readonly agent: string;
-  readonly rev: number;
+interface Ask {
+  readonly reporter: Reporter;
+  readonly event: Append;
+  readonly resolve: (done: Result<Appended> | Promise<Result<Appended>>) => void;
+}
+
+/** What is asked for an agent while it changes hands. Those that the log refused had been asked before the others. */
+interface Line {
+  readonly refused: Ask[];
+  readonly waiting: Ask[];
+  readonly served: Promise<void>;
 }
 
 /**
  * An agent's status belongs to the connection that published it last. When that vanishes, the agent is reported
  * offline: by its node, and after the node's death by any other. The owner stands in the topic's home, so that taking
- * over, and reporting, are decided there. What follows from the same connection is an ordinary append.
+ * over, and reporting, are decided there. What follows from the same connection is an ordinary append, with a fence by
+ * which the log refuses it once another one has taken over.
  */
 export class AgentStatuses {
   readonly #parts: AgentStatusParts;
+  readonly #owners: AgentOwners;
   /** By agent. */
   readonly #owned = new Map<string, Owned>();
-  readonly #taking = new Map<string, Promise<unknown>>();
+  readonly #lines = new Map<string, Line>();
   /** What each connection spoke for, or is about to. */
   readonly #agents = new Map<string, Set<string>>();
   /** Agents whose connections vanished: all those of this node that may be the owner. */
   readonly #vanished = new Map<string, Set<string>>();
-  /** Those that wait for their turn: no more than requests that are under way. */
-  readonly #waiting: (() => void)[] = [];
-  #committing = 0;
   readonly #reporting = new Gathered(() => this.#reportAll());
-  #deaf: () => void = () => {};
+  readonly #restoring = new Gathered(() => this.#restoreAll());
+  readonly #looking: Gathered<Awaited<ReturnType<Nodes['list']>>>;
   #cancel: () => void = () => {};
   #stopped = false;
 
   constructor(parts: AgentStatusParts) {
     this.#parts = parts;
+    this.#owners = new AgentOwners(parts);
+    this.#looking = new Gathered(() => parts.nodes.list());
   }
 
-  async start(): Promise<void> {
-    const { signals } = this.#parts.engine;
-    // A signal that is lost, or cannot be heard, costs a report of offline: the other's record is right all the same.
-    const listening = await signals.on(signalTo(this.#parts.node), (payload) => this.#taken(payload));
-    if (listening.ok) this.#deaf = listening.value;
+  start(): void {
     this.#later();
   }
 
@@ -87,33 +89,15 @@ export class AgentStatuses {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel();
-    this.#deaf();
     for (const connection of this.#agents.keys()) this.gone(connection);
     await this.#reporting.ask();
   }
 
   /** Like any append, and in the order in which one connection asks. */
   publish(reporter: Reporter, agent: string, event: Append): Promise<Result<Appended>> {
-    const { engine, nodes } = this.#parts;
-    const taking = this.#taking.get(agent);
-    if (taking) return taking.then(() => this.publish(reporter, agent, event));
-    const owned = this.#owned.get(agent);
-    // Whoever was out of sight may have been taken for dead, and this agent reported.
-    const sure = owned?.connection === reporter.id && owned.at >= nodes.heldSince;
-    if (sure) return engine.log.append(event);
-    const own = this.#agents.get(reporter.id) ?? new Set();
-    if (own.size >= mostAgents && !own.has(agent)) {
-      return Promise.resolve(fail('quota_exceeded', `a connection may report the status of ${mostAgents} agents`));
-    }
-    this.#agents.set(reporter.id, own.add(agent));
-    const taken = this.#take(reporter.id, agent, event);
-    this.#taking.set(agent, taken);
-    void taken.then(() => {
-      this.#taking.delete(agent);
-      // What it had sent before it ended counts, and so does its end.
-      if (reporter.closing) this.gone(reporter.id);
-    });
-    return taken;
+    const owned = this.#lines.has(agent) ? undefined : this.#ownedBy(reporter, agent);
+    if (owned) return this.#append(owned, reporter, agent, event);
+    return new Promise((resolve) => this.#lineOf(agent).waiting.push({ reporter, event, resolve }));
   }
 
   /** The connection has ended. */
@@ -127,59 +111,78 @@ export class AgentStatuses {
 
   /** The agent may have been spoken for by a connection of a node that is gone. */
   inherit(agent: string, node: string): Promise<Result<void>> {
-    return this.#report(agent, (owner) => owner.startsWith(`${node}/`));
+    const isGone = async (by: string): Promise<Result<boolean>> => {
+      if (!by.startsWith(`${node}/`)) return ok(false);
+      const listed = await this.#looking.ask();
+      if (!listed.ok) return listed;
+      return listed.value.some((alive) => alive.node === node) ? fail('conflict', 'the node is back') : ok(true);
+    };
+    return this.#owners.reportGone(agent, { isGone, mayReturn: true });
   }
 
-  async #take(connection: string, agent: string, event: Append): Promise<Result<Appended>> {
-    const { engine, clock, remains } = this.#parts;
-    const at = clock.now();
-    const noted = await remains.note('agent', agent);
-    if (!noted.ok) return noted;
-    const value = this.#ownerName(connection);
-    let found: Stored | undefined;
-    let rev = this.#owned.get(agent)?.rev ?? 0;
-    for (let tried = 0; tried < tries; tried += 1) {
-      const done = await this.#inTurn(() =>
-        engine.records.commit(event.topic, {
-          expect: [{ key: ownerKey, rev }],
-          put: [{ key: ownerKey, value }],
-          append: [event],
-        }),
-      );
-      if (done.ok) {
-        this.#owned.set(agent, { connection, rev: rev + 1, at });
-        if (found) this.#tell(found.value, { agent, rev: rev + 1 });
-        return ok(must(done.value.appended[0]));
-      }
-      if (done.code !== 'conflict') return done;
-      const read = await engine.records.read(event.topic, [ownerKey]);
-      if (!read.ok) return read;
-      found = read.value[0];
-      rev = found?.rev ?? 0;
-    }
-    return fail('busy', 'too many report the status of this agent at once');
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    // Whoever ends hands its place on, so nobody overtakes.
-    if (this.#committing >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#committing += 1;
-    const result = await work();
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#committing -= 1;
-    return result;
-  }
-
-  #tell(before: string, taken: Taken): void {
-    const node = before.slice(0, before.indexOf('/'));
-    if (node !== this.#parts.node) this.#parts.engine.signals.send(signalTo(node), JSON.stringify(taken));
-  }
-
-  #taken(payload: string): void {
-    const { agent, rev } = JSON.parse(payload) as Taken;
+  /** Only what is certain: whoever was out of sight may have been taken for dead, and the agent reported. */
+  #ownedBy({ id }: Reporter, agent: string): Owned | undefined {
     const owned = this.#owned.get(agent);
-    if (owned && owned.rev < rev) this.#owned.delete(agent);
+    if (owned?.connection !== id || owned.lost || owned.at < this.#parts.nodes.heldSince) return undefined;
+    return this.#parts.clock.now() - owned.at < this.#parts.metaTtlMs ? owned : undefined;
+  }
+
+  async #append(owned: Owned, reporter: Reporter, agent: string, event: Append): Promise<Result<Appended>> {
+    const appending = this.#parts.engine.log.append({ ...event, fence: owned.title.fence });
+    owned.latest = appending;
+    const done = await appending;
+    if (done.ok || done.code !== 'conflict') return done;
+    owned.lost = true;
+    return new Promise((resolve) => this.#lineOf(agent).refused.push({ reporter, event, resolve }));
+  }
+
+  #lineOf(agent: string, first?: () => Promise<void>): Line {
+    let line = this.#lines.get(agent);
+    if (!line) {
+      const asks = { refused: [], waiting: [] };
+      line = { ...asks, served: this.#serve(agent, asks, first) };
+      this.#lines.set(agent, line);
+    }
+    return line;
+  }
+
+  async #serve(agent: string, line: Omit<Line, 'served'>, first?: () => Promise<void>): Promise<void> {
+    await this.#quiet(agent);
+    await first?.();
+    while (line.refused.length + line.waiting.length > 0) {
+      const head = line.refused.length === 0 ? line.waiting[0] : undefined;
+      // What is under way may be refused as well, and had been asked before all that waits.
+      if (!head || !this.#ownedBy(head.reporter, agent)) await this.#quiet(agent);
+      const { reporter, event, resolve } = must(line.refused.shift() ?? line.waiting.shift());
+      const owned = this.#ownedBy(reporter, agent);
+      resolve(owned ? this.#append(owned, reporter, agent, event) : await this.#take(reporter, agent, event));
+    }
+    this.#lines.delete(agent);
+  }
+
+  /** Resolves when all that was appended here has its answer. */
+  async #quiet(agent: string): Promise<void> {
+    await this.#owned.get(agent)?.latest;
+  }
+
+  async #take(reporter: Reporter, agent: string, event: Append): Promise<Result<Appended>> {
+    const { id } = reporter;
+    const own = this.#agents.get(id) ?? new Set();
+    if (own.size >= mostAgents && !own.has(agent)) {
+      return fail('quota_exceeded', `a connection may report the status of ${mostAgents} agents`);
+    }
+    this.#agents.set(id, own.add(agent));
+    const at = this.#parts.clock.now();
+    const noted = await this.#parts.remains.note('agent', agent);
+    const taken = noted.ok ? await this.#owners.take(this.#ownerName(id), event, this.#owned.get(agent)?.title) : noted;
+    if (taken.ok) this.#own(agent, id, taken.value.title, at);
+    // What it had sent before it ended counts, and so does its end.
+    if (reporter.closing) this.gone(id);
+    return taken.ok ? ok(taken.value.appended) : taken;
+  }
+
+  #own(agent: string, connection: string, title: Title, at: number): void {
+    this.#owned.set(agent, { connection, title, at, latest: undefined, lost: false });
   }
 
   #vanish(agent: string, owner: string): void {
@@ -192,8 +195,9 @@ export class AgentStatuses {
   }
 
   #later(): void {
-    this.#cancel = this.#parts.clock.later(retryMs, () => {
+    this.#cancel = this.#parts.clock.later(lookMs, () => {
       if (this.#vanished.size > 0) void this.#reporting.ask();
+      if (this.#owned.size > 0 && this.#restoring.idle) void this.#restoring.ask();
       if (!this.#stopped) this.#later();
     });
   }
@@ -207,51 +211,57 @@ export class AgentStatuses {
   /** What the store did not take is tried again later. */
   async #reportGone(agent: string, gone: ReadonlySet<string>): Promise<void> {
     this.#vanished.delete(agent);
-    await this.#taking.get(agent);
-    const reported = await this.#report(agent, (owner) => gone.has(owner));
+    await this.#lines.get(agent)?.served;
+    await this.#quiet(agent);
+    const isGone = (by: string): Promise<Result<boolean>> => Promise.resolve(ok(gone.has(by)));
+    const reported = await this.#owners.reportGone(agent, { isGone, mayReturn: false });
     if (!reported.ok) {
       for (const owner of gone) this.#vanish(agent, owner);
       return;
     }
     const owned = this.#owned.get(agent);
     if (owned && gone.has(this.#ownerName(owned.connection))) this.#owned.delete(agent);
-    const wanted = this.#owned.has(agent) || this.#taking.has(agent) || this.#vanished.has(agent);
+    const wanted = this.#owned.has(agent) || this.#lines.has(agent) || this.#vanished.has(agent);
     if (!wanted) this.#parts.remains.erase('agent', agent);
   }
 
-  /** Once, whoever tries: the record that says whose the status is goes with it. */
-  #report(agent: string, isGone: (owner: string) => boolean): Promise<Result<void>> {
-    const { log, records } = this.#parts.engine;
-    const topic = statusTopic(agent);
-    return compareAndSet(records, topic, [ownerKey], async ([owner]) => {
-      if (!owner || !isGone(owner.value)) return ok({ value: undefined });
-      const read = await log.read(topic, { limit: 1, reverse: true });
-      if (!read.ok) return read;
-      const append = isOffline(read.value.events[0]) ? [] : [this.#offline(agent)];
-      return ok({ change: { del: [ownerKey], append }, value: undefined });
+  /**
+   * An agent that has nothing new to say would stay offline for good, were it reported while this node was out of
+   * sight. What the store does not take now waits for the next look.
+   */
+  async #restoreAll(): Promise<void> {
+    const { heldSince } = this.#parts.nodes;
+    if (heldSince === Number.POSITIVE_INFINITY) return;
+    const doubtful = [...this.#owned.keys()].filter((agent) => (this.#owned.get(agent)?.at ?? heldSince) < heldSince);
+    for (const some of portions(doubtful, atOnce)) {
+      const restored = await Promise.all(some.map((agent) => this.#restore(agent)));
+      if (restored.includes(false)) return;
+    }
+  }
+
+  /** False when the store did not take it. */
+  async #restore(agent: string): Promise<boolean> {
+    // Whoever is waiting to be served takes over anew.
+    if (this.#lines.has(agent)) return true;
+    let done = true;
+    const line = this.#lineOf(agent, async () => {
+      done = await this.#restoreNow(agent);
     });
+    await line.served;
+    return done;
   }
 
-  #offline(agentId: string): Append {
-    const status: AgentStatus = {
-      agentId,
-      status: 'offline',
-      timestamp: this.#parts.clock.now(),
-      reason: 'disconnected',
-    };
-    const body = eventBody(status);
-    return { topic: statusTopic(agentId), body: must(body.ok ? body.value : undefined), retain: true };
+  async #restoreNow(agent: string): Promise<boolean> {
+    const owned = this.#owned.get(agent);
+    // One whose connection has ended is about to be reported.
+    if (!owned || !this.#agents.get(owned.connection)?.has(agent)) return true;
+    const at = this.#parts.clock.now();
+    const noted = await this.#parts.remains.note('agent', agent);
+    if (!noted.ok) return false;
+    const restored = await this.#owners.restore(agent, this.#ownerName(owned.connection));
+    if (!restored.ok) return false;
+    if (restored.value) this.#own(agent, owned.connection, restored.value, at);
+    else this.#owned.delete(agent);
+    return true;
   }
-}
-
-function statusTopic(agent: string): string {
-  return `agent.${agent}.status`;
-}
-
-function signalTo(node: string): string {
-  return `agent-taken.${node}`;
-}
-
-function isOffline(last: LogEvent | undefined): boolean {
-  return last !== undefined && (JSON.parse(last.body) as { data: Partial<AgentStatus> }).data.status === 'offline';
 }

@@ -67,7 +67,9 @@ export class Nodes {
       nodeLeaseMs,
     );
     if (held.ok) {
-      if (held.value.joined.length > 0) this.#heldSince = this.#clock.now();
+      // That it had to join again may have been told by an answer that was lost.
+      const lapsed = asked - this.#heldAt >= nodeLeaseMs;
+      if (lapsed || held.value.joined.length > 0) this.#heldSince = this.#clock.now();
       this.#heldAt = asked;
     }
     if (this.#stopped) return;

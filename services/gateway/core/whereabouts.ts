@@ -10,6 +10,7 @@ export interface WhereaboutsParts {
   readonly clock: Clock;
   readonly nodes: Nodes;
   readonly node: string;
+  readonly config: { readonly metaTtlS: number };
 }
 
 /** What the cluster is to know of who is connected here, and to put in order when they, or all of this node, are gone. */
@@ -18,17 +19,17 @@ export class Whereabouts {
   readonly statuses: AgentStatuses;
   readonly #remains: Remains;
 
-  constructor({ engine, clock, nodes, node }: WhereaboutsParts) {
+  constructor({ engine, clock, nodes, node, config }: WhereaboutsParts) {
     const remains = new Remains({ leases: engine.leases, clock, nodes, node });
     this.presence = new Presence({ engine, clock, remains });
-    this.statuses = new AgentStatuses({ engine, clock, nodes, remains, node });
+    this.statuses = new AgentStatuses({ engine, clock, nodes, remains, node, metaTtlMs: config.metaTtlS * 1000 });
     this.#remains = remains;
   }
 
   /** When the node is among those that are alive. */
-  async start(): Promise<void> {
+  start(): void {
     this.presence.start();
-    await this.statuses.start();
+    this.statuses.start();
     this.#remains.start({
       topic: (topic) => this.presence.reap(topic),
       agent: (agent, node) => this.statuses.inherit(agent, node),

@@ -10,6 +10,7 @@ import type { Engine } from '../../../shared/engine/engine.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 
 const stepMs = 500;
+export const metaTtlMs = 1e9;
 
 /** How the store answers: `away`, and nothing happens; `mute`, and it has happened, but the answer is lost. */
 export type Mood = 'fine' | 'away' | 'mute';
@@ -27,7 +28,7 @@ export class World {
 
   constructor() {
     const { clock } = this;
-    this.engine = createMemoryEngine({ historySize: 10_000, historyTtlMs: 1e9, metaTtlMs: 1e9, clock });
+    this.engine = createMemoryEngine({ historySize: 10_000, historyTtlMs: 1e9, metaTtlMs, clock });
   }
 
   async node(): Promise<Node> {
@@ -83,7 +84,7 @@ export class Node {
     this.#nodes = new Nodes(store.leases, own, () => ({ node: name, ...figures }));
     this.#remains = new Remains({ leases: store.leases, clock: own, nodes: this.#nodes, node: name });
     this.presence = new Presence({ engine: store, clock: own, remains: this.#remains });
-    const parts = { engine: store, clock: own, nodes: this.#nodes, remains: this.#remains, node: name };
+    const parts = { engine: store, clock: own, nodes: this.#nodes, remains: this.#remains, node: name, metaTtlMs };
     this.statuses = new AgentStatuses(parts);
   }
 
@@ -98,7 +99,7 @@ export class Node {
   async start(): Promise<void> {
     await this.#nodes.start();
     this.presence.start();
-    await this.statuses.start();
+    this.statuses.start();
     this.#remains.start({
       topic: (topic) => this.presence.reap(topic),
       agent: (agent, node) => this.statuses.inherit(agent, node),
