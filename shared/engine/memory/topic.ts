@@ -104,6 +104,7 @@ export class Topic implements Linked<Topic> {
     for (; this.first < first; this.first++) this.#bodies[this.first & mask] = '';
   }
 
+  /** All are too old: none is left, but for the last one where it stays. */
   #outlive(): void {
     if (!this.retained) return this.#empty();
     if (this.kept === 1) return;
