@@ -41,7 +41,7 @@ export class Presence {
   }
 
   start(): void {
-    this.#cancel = this.#parts.clock.later(beatMs, () => void this.#beat());
+    this.#nextBeat(beatMs);
   }
 
   async stop(): Promise<void> {
@@ -108,13 +108,20 @@ export class Presence {
     return room;
   }
 
+  #nextBeat(inMs: number): void {
+    this.#cancel = this.#parts.clock.later(inMs, () => void this.#beat());
+  }
+
   async #beat(): Promise<void> {
+    const began = this.#parts.clock.now();
     this.#sweep();
+    // Not waited for: what there is to tell of a crowd takes longer than its leases may wait.
+    void this.#news.retry();
     for (const some of portions(this.#rooms.values(), roomsAtOnce)) {
       await Promise.all(some.map((room) => room.renew()));
     }
-    await this.#news.retry();
-    if (!this.#stopped) this.start();
+    const took = this.#parts.clock.now() - began;
+    if (!this.#stopped) this.#nextBeat(Math.max(0, beatMs - took));
   }
 
   #sweep(): void {
