@@ -147,8 +147,9 @@ export function replaysOf(
     if (hub.matches(subscriber, topic)) return;
     const head = made.heads.get(topic);
     const tail = hub.tails.get(topic);
-    const epoch = head?.epoch ?? tail?.sentEpoch ?? '';
-    if (epoch === '') return;
+    // The first events of a topic may have come by while the store said that there are none.
+    const epoch = head?.epoch || tail?.sentEpoch;
+    if (!epoch) return;
     const until = tail?.sentSeq ?? head?.seq ?? 0;
     const known = replays.get(topic);
     if (known) known.after = Math.min(known.after, after);

@@ -3,6 +3,9 @@ import type { Result } from '../../../shared/base/errors.ts';
 import { endsRun } from '../../../services/gateway/hub/endings.ts';
 import type { LiveBatch, LogEvent, LogListener, TopicHead, TopicLog } from '../../../shared/engine/engine.ts';
 
+/** Made, and on its way. */
+type Answer = (lost?: 'lost') => void;
+
 interface Kept {
   epoch: string;
   seq: number;
@@ -22,7 +25,9 @@ export class FakeLog implements TopicLog {
   clock = 1000;
   renumbered = 0;
   #listener: LogListener | undefined;
-  #questions: (() => void)[] = [];
+  /** Not looked at yet; and answered, with the answer on its way. */
+  #questions: (() => Answer)[] = [];
+  #answers: Answer[] = [];
   #watched = new Set<string>();
   #all = false;
   #epochs = 0;
@@ -94,12 +99,18 @@ export class FakeLog implements TopicLog {
     if (said) this.#listener?.disturbed();
   }
 
+  /** What is asked finds the present state. The answers come later, and by another way than live batches do. */
+  work(count = 1): void {
+    for (const question of this.#questions.splice(0, count)) this.#answers.push(question());
+  }
+
   answer(count = 1): void {
-    for (const question of this.#questions.splice(0, count)) question();
+    this.work(count - this.#answers.length);
+    for (const arrive of this.#answers.splice(0, count)) arrive();
   }
 
   get asked(): number {
-    return this.#questions.length;
+    return this.#questions.length + this.#answers.length;
   }
 
   /** The topic is sealed: of an ended run. */
@@ -164,9 +175,11 @@ export class FakeLog implements TopicLog {
     if (this.#all || this.#watched.has(batch.topic)) this.liveQueue.push(batch);
   }
 
+  /** Whatever was on its way is lost. */
   #goDeaf(): void {
     this.#deaf = true;
     this.liveQueue.length = 0;
+    for (const arrive of this.#answers.splice(0)) arrive('lost');
   }
 
   #newEpoch(): string {
@@ -182,10 +195,13 @@ export class FakeLog implements TopicLog {
     return { topic, epoch: kept.epoch, seq: kept.seq, ts: kept.ts, first, before: next ? next.seq - 1 : kept.seq };
   }
 
-  /** Answered with the state at the moment of the answer: a store works the questions off in order. */
+  /** A store works the questions off in order. */
   #ask<T>(answer: () => T): Promise<Result<T>> {
     return new Promise((resolve) => {
-      this.#questions.push(() => resolve(this.away || this.#deaf ? fail('unavailable') : ok(answer())));
+      this.#questions.push(() => {
+        const made = this.away || this.#deaf ? fail('unavailable') : ok(answer());
+        return (lost) => resolve(lost ? fail('unavailable') : made);
+      });
     });
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Since } from '../../../services/gateway/hub/since.ts';
 import { eventsOf, World } from './world.ts';
 import type { Client } from './world.ts';
 
@@ -46,6 +47,26 @@ test('a client that stops reading is told what it lost and has the newest events
   expect(pushes.slice(pushes.indexOf(notice) + 1).map((push) => push.seq)).toEqual([36, 37, 38, 39, 40]);
   expect(world.stats.eventsDropped).toBe(notice.to! - notice.from! + 1);
 });
+
+test.each<Since>(['earliest', { seq: 0, epoch: '' }, { time: 0 }, { last: 9 }])(
+  'the first events of a topic, which overtake the answer that there are none, are replayed: since %o',
+  async (since) => {
+    const world = new World(roomy);
+    await settled(world, world.connect(), 'a.b');
+    const client = world.connect();
+    void world.subscribe(client, [{ topic: 'a.b', since }]);
+    await world.turn();
+    // Whatever it asks before it asks for heads to plan with.
+    world.log.answer(Number.POSITIVE_INFINITY);
+    await world.turn();
+    world.log.work(Number.POSITIVE_INFINITY);
+    publish(world, 'a.b', 3);
+    await world.rest();
+    const [answer] = client.pushes.flatMap((push) => push.answer ?? []);
+    expect(answer).toMatchObject({ seq: 3, recovered: true, replay: 3 });
+    expect(eventsOf(client, 'a.b').map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  },
+);
 
 test('a slow client is off the fast lane and the others stay on it', async () => {
   const world = new World(roomy);
