@@ -16,7 +16,9 @@ function patched(from: unknown, changes: readonly object[]): unknown {
 }
 
 test('the changes make the one state out of the other', () => {
-  const state = fc.jsonValue({ maxDepth: 4, noUnicodeString: false });
+  // A key of this name is refused before a state is kept.
+  const kept = (value: unknown): boolean => !JSON.stringify(value).includes('__proto__');
+  const state = fc.jsonValue({ maxDepth: 4, noUnicodeString: false }).filter(kept);
   fc.assert(
     fc.property(state, state, (from, to) => {
       const [old, young] = [from, to].map((value) => JSON.parse(JSON.stringify(value)) as unknown);
