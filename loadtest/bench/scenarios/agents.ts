@@ -9,6 +9,9 @@ import type { Round, Scenario } from './scenario.ts';
 const agents = 10_000;
 const watchers = 100;
 const gateways = 2;
+/** What a machine of two cores that also runs the generator keeps up with, and what is asked for. */
+const easyPerSecond = 2500;
+const fullPerSecond = agents;
 const steadyMs = 4000;
 /** A first report is a commit of its own: as clients come after a restart, not as none would. */
 const firstPerSecond = 2000;
@@ -18,16 +21,16 @@ const probe = 'bench-probe';
 
 export const agentStatus: Scenario = {
   name: 'agents',
-  about: `${agents} agents, a connection each, report their status once a second to ${watchers} pattern subscribers, over ${gateways} gateways: ${(agents * watchers) / 1e6} million deliveries/s`,
+  about: `${agents} agents, a connection each, report their status to ${watchers} pattern subscribers over ${gateways} gateways: every 4 s, and once a second, which is a million deliveries/s`,
   figures: [
     { key: 'first', what: 'CPU per first report, gateways and Redis', unit: 'µs', digits: 0 },
-    { key: 'rate', what: 'deliveries, until all have come or been announced as dropped', unit: 'k/s', digits: 0 },
-    { key: 'missed', what: '… announced as dropped', unit: '%', digits: 1 },
-    generatorFigure,
-    { key: 'gateways', what: '… CPU per delivery, gateways', unit: 'µs', digits: 2 },
+    { key: 'gateways', what: 'CPU per delivery, gateways, every 4 s', unit: 'µs', digits: 2 },
     { key: 'redis', what: '… CPU per report, Redis', unit: 'µs', digits: 1 },
-    { key: 'p50', what: '… report → one more subscriber, p50', unit: 'ms', digits: 1 },
-    { key: 'p99', what: '… report → one more subscriber, p99', unit: 'ms', digits: 1 },
+    { key: 'p50', what: '… publish → one more subscriber, p50', unit: 'ms', digits: 1 },
+    { key: 'p99', what: '… publish → one more subscriber, p99', unit: 'ms', digits: 1 },
+    generatorFigure,
+    { key: 'rate', what: 'deliveries, once a second', unit: 'k/s', digits: 0 },
+    { key: 'refused', what: '… reports refused', unit: '%', digits: 1 },
     { key: 'offline', what: 'all connections end → all reported offline', unit: 'ms', digits: 0 },
   ],
   run: (options) => inRounds(() => round(options)),
@@ -38,23 +41,23 @@ async function round(options: TargetOptions): Promise<Round> {
   const field = await Field.open(target);
   const first = await field.drive(agents, () => steadily(firstPerSecond, firstMs, (n) => field.report(n)));
   const probing = field.probe();
-  const steady = await field.drive((agents * steadyMs) / 1000, () =>
-    steadily(agents, steadyMs, (n) => field.report(n)),
+  const easy = await field.drive((easyPerSecond * steadyMs) / 1000, () =>
+    steadily(easyPerSecond, steadyMs, (n) => field.report(n)),
   );
   const took = await probing();
+  const full = await field.overdrive();
   const offline = await field.drive(agents, () => field.end());
   await target.stop();
   return {
     ...figuresOf(first, { first: (used) => (used.gateways + used.redis) / agents }),
-    ...figuresOf(steady, {
-      rate: ({ delivered, seconds }) => delivered / seconds / 1000,
-      missed: ({ delivered, reports }) => 100 * (1 - delivered / (reports * watchers)),
-      generator: generatorShare,
+    ...figuresOf(easy, {
       gateways: (used) => used.gateways / used.delivered,
       redis: (used) => used.redis / used.reports,
       p50: () => percentile(took, 0.5),
       p99: () => percentile(took, 0.99),
+      generator: generatorShare,
     }),
+    ...full,
     ...figuresOf(offline, { offline: ({ seconds }) => seconds * 1000 }),
   };
 }
@@ -111,19 +114,17 @@ class Field {
   /** Until each watcher has heard of all. A string says what went wrong. */
   async drive(reports: number, work: () => Promise<void>): Promise<Used | string> {
     const { nodes, redisPid = 0 } = this.#target;
-    const frames = (): number => this.#watchers.reduce((sum, { reader }) => sum + reader.frames, 0);
-    const heard = (): number => frames() - this.#notices;
+    const heard = (): number => this.#heard() - this.#notices;
     const ofGateways = (): number => nodes.reduce((sum, { pid }) => sum + cpuMicros(pid), 0);
     [this.#notices, this.#missed] = [0, 0];
-    const [heardBefore, start] = [heard(), performance.now()];
+    const [heardBefore, refusedBefore, start] = [heard(), this.#refusals(), performance.now()];
     const [gatewaysBefore, redisBefore, own] = [ofGateways(), cpuMicros(redisPid), process.cpuUsage()];
     await work();
     const due = reports * watchers;
     await arrived(due, () => heard() - heardBefore + this.#missed);
     const seconds = (performance.now() - start) / 1000;
     const { user, system } = process.cpuUsage(own);
-    // What is sent without an id is answered only where it is refused.
-    const refused = this.#agents.reduce((sum, { reader }) => sum + reader.frames, 0);
+    const refused = this.#refusals() - refusedBefore;
     if (refused > 0) return `${refused} reports were refused`;
     const delivered = heard() - heardBefore;
     if (delivered + this.#missed !== due) return `${delivered} deliveries where ${due} were due`;
@@ -135,6 +136,25 @@ class Field {
       redis: cpuMicros(redisPid) - redisBefore,
       generator: user + system,
     };
+  }
+
+  /** All that is asked for, whatever becomes of it: what came while it was asked for, and what was refused. */
+  async overdrive(): Promise<Round> {
+    const reports = (fullPerSecond * steadyMs) / 1000;
+    const [heardBefore, refusedBefore] = [this.#heard(), this.#refusals()];
+    await steadily(fullPerSecond, steadyMs, (n) => this.report(n));
+    const rate = (this.#heard() - heardBefore) / steadyMs;
+    await arrived(Number.POSITIVE_INFINITY, () => this.#heard());
+    return { rate, refused: (100 * (this.#refusals() - refusedBefore)) / reports };
+  }
+
+  #heard(): number {
+    return this.#watchers.reduce((sum, { reader }) => sum + reader.frames, 0);
+  }
+
+  /** What is sent without an id is answered only where it is refused. */
+  #refusals(): number {
+    return this.#agents.reduce((sum, { reader }) => sum + reader.frames, 0);
   }
 
   #look(head: Buffer): void {
