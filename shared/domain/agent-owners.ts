@@ -37,6 +37,14 @@ export interface Title {
   readonly fence: number;
 }
 
+/** Of one that has never been the owner, as far as it knows. */
+export const untitled: Title = { rev: 0, fence: 0 };
+
+export interface Restored {
+  readonly by: string;
+  readonly title: Title;
+}
+
 /** Whether an owner has vanished, and whether it may come back all the same. */
 export interface Judge {
   readonly isGone: (by: string) => Promise<Result<boolean>>;
@@ -55,9 +63,9 @@ export class AgentOwners {
   }
 
   /** Appends, and is the owner from there on. `title` is what it had, as far as it knows. */
-  async take(by: string, event: Append, title?: Title): Promise<Result<{ title: Title; appended: Appended }>> {
+  async take(by: string, event: Append, title = untitled): Promise<Result<{ title: Title; appended: Appended }>> {
     const { records } = this.#parts.engine;
-    let { rev, fence } = title ?? { rev: 0, fence: 0 };
+    let { rev, fence } = title;
     for (let tried = 0; tried < tries; tried += 1) {
       const next = this.#fenceAfter(fence);
       const done = await records.commit(event.topic, {
@@ -96,22 +104,23 @@ export class AgentOwners {
 
   /**
    * For an owner that may have been taken for dead: it is the owner again, and what it had said last is said again if
-   * `offline` was reported meanwhile. Without a title another one has taken over.
+   * `offline` was reported meanwhile. Nothing, where the owner is not one of ours.
    */
-  restore(agent: string, by: string): Promise<Result<Title | undefined>> {
-    return this.#change<Title | undefined>(agent, async (stored) => {
+  restore(agent: string, isOurs: (by: string) => boolean): Promise<Result<Restored | undefined>> {
+    return this.#change<Restored | undefined>(agent, async (stored) => {
       const owner = ownerIn(stored);
-      if (owner && owner.by !== by) return ok({ value: undefined });
-      const fence = this.#fenceAfter(owner?.fence ?? 0);
-      const title: Title = { rev: (stored?.rev ?? 0) + 1, fence };
+      if (!stored || !owner || !isOurs(owner.by)) return ok({ value: undefined });
+      const { by } = owner;
+      const fence = this.#fenceAfter(owner.fence);
       const put = [this.#put({ by, fence })];
-      if (owner?.last === undefined) return ok({ change: { put }, value: title });
+      const value = { by, title: { rev: stored.rev + 1, fence } };
+      if (owner.last === undefined) return ok({ change: { put }, value });
       const last = await this.#lastOf(agent);
       if (!last.ok) return last;
       // Somebody may have said something over HTTP, where nobody becomes the owner.
       const again = isOffline(last.value) ? bodyAgain(owner.last) : undefined;
       const append = again === undefined ? [] : [{ topic: statusTopic(agent), body: again, retain: true, fence }];
-      return ok({ change: { put, append }, value: title });
+      return ok({ change: { put, append }, value });
     });
   }
 

@@ -3,7 +3,7 @@ import { must } from '../base/assert.ts';
 import { fail, ok } from '../base/errors.ts';
 import type { Result } from '../base/errors.ts';
 import type { Append, Appended, Engine } from '../engine/engine.ts';
-import { AgentOwners } from './agent-owners.ts';
+import { AgentOwners, untitled } from './agent-owners.ts';
 import type { Title } from './agent-owners.ts';
 import { Gathered, portions } from './gathered.ts';
 import type { Nodes } from './nodes.ts';
@@ -13,6 +13,7 @@ const lookMs = 2000;
 const atOnce = 64;
 /** One that speaks for more of them than this is asked to do so by several connections. */
 const mostAgents = 10_000;
+const never = Number.NEGATIVE_INFINITY;
 
 export interface AgentStatusParts {
   readonly engine: Pick<Engine, 'log' | 'records'>;
@@ -33,11 +34,10 @@ export interface Reporter {
 interface Owned {
   readonly connection: string;
   readonly title: Title;
-  readonly at: number;
+  /** When it was certain; never, where that is to be found out. */
+  at: number;
   /** The last of its plain appends: they are answered in order. */
   latest: Promise<unknown> | undefined;
-  /** The log has refused one: somebody elsewhere has taken over. */
-  lost: boolean;
 }
 
 interface Ask {
@@ -123,7 +123,7 @@ export class AgentStatuses {
   /** Only what is certain: whoever was out of sight may have been taken for dead, and the agent reported. */
   #ownedBy({ id }: Reporter, agent: string): Owned | undefined {
     const owned = this.#owned.get(agent);
-    if (owned?.connection !== id || owned.lost || owned.at < this.#parts.nodes.heldSince) return undefined;
+    if (owned?.connection !== id || owned.at < this.#parts.nodes.heldSince) return undefined;
     return this.#parts.clock.now() - owned.at < this.#parts.metaTtlMs ? owned : undefined;
   }
 
@@ -132,7 +132,8 @@ export class AgentStatuses {
     owned.latest = appending;
     const done = await appending;
     if (done.ok || done.code !== 'conflict') return done;
-    owned.lost = true;
+    // Somebody elsewhere has taken over.
+    owned.at = never;
     return new Promise((resolve) => this.#lineOf(agent).refused.push({ reporter, event, resolve }));
   }
 
@@ -158,6 +159,7 @@ export class AgentStatuses {
       resolve(owned ? this.#append(owned, reporter, agent, event) : await this.#take(reporter, agent, event));
     }
     this.#lines.delete(agent);
+    this.#tidy(agent);
   }
 
   /** Resolves when all that was appended here has its answer. */
@@ -174,15 +176,18 @@ export class AgentStatuses {
     this.#agents.set(id, own.add(agent));
     const at = this.#parts.clock.now();
     const noted = await this.#parts.remains.note('agent', agent);
-    const taken = noted.ok ? await this.#owners.take(this.#ownerName(id), event, this.#owned.get(agent)?.title) : noted;
+    const before = this.#owned.get(agent);
+    const taken = noted.ok ? await this.#owners.take(this.#ownerName(id), event, before?.title) : noted;
     if (taken.ok) this.#own(agent, id, taken.value.title, at);
+    // It may have happened all the same: the next look finds out which connection is the owner.
+    else if (noted.ok) this.#own(agent, before?.connection ?? id, before?.title ?? untitled, never);
     // What it had sent before it ended counts, and so does its end.
     if (reporter.closing) this.gone(id);
     return taken.ok ? ok(taken.value.appended) : taken;
   }
 
   #own(agent: string, connection: string, title: Title, at: number): void {
-    this.#owned.set(agent, { connection, title, at, latest: undefined, lost: false });
+    this.#owned.set(agent, { connection, title, at, latest: undefined });
   }
 
   #vanish(agent: string, owner: string): void {
@@ -221,6 +226,11 @@ export class AgentStatuses {
     }
     const owned = this.#owned.get(agent);
     if (owned && gone.has(this.#ownerName(owned.connection))) this.#owned.delete(agent);
+    this.#tidy(agent);
+  }
+
+  /** What no connection here may be the owner of needs nobody to look after it. */
+  #tidy(agent: string): void {
     const wanted = this.#owned.has(agent) || this.#lines.has(agent) || this.#vanished.has(agent);
     if (!wanted) this.#parts.remains.erase('agent', agent);
   }
@@ -242,7 +252,7 @@ export class AgentStatuses {
   /** False when the store did not take it. */
   async #restore(agent: string): Promise<boolean> {
     // Whoever is waiting to be served takes over anew.
-    if (this.#lines.has(agent)) return true;
+    if (this.#lines.has(agent) || !this.#owned.has(agent)) return true;
     let done = true;
     const line = this.#lineOf(agent, async () => {
       done = await this.#restoreNow(agent);
@@ -252,15 +262,17 @@ export class AgentStatuses {
   }
 
   async #restoreNow(agent: string): Promise<boolean> {
-    const owned = this.#owned.get(agent);
-    // One whose connection has ended is about to be reported.
-    if (!owned || !this.#agents.get(owned.connection)?.has(agent)) return true;
-    const at = this.#parts.clock.now();
-    const noted = await this.#parts.remains.note('agent', agent);
+    const { node, clock, remains } = this.#parts;
+    const at = clock.now();
+    const noted = await remains.note('agent', agent);
     if (!noted.ok) return false;
-    const restored = await this.#owners.restore(agent, this.#ownerName(owned.connection));
+    const connectionOf = (by: string): string => by.slice(node.length + 1);
+    // One whose connection has ended is about to be reported.
+    const isOurs = (by: string): boolean =>
+      by.startsWith(`${node}/`) && this.#agents.get(connectionOf(by))?.has(agent) === true;
+    const restored = await this.#owners.restore(agent, isOurs);
     if (!restored.ok) return false;
-    if (restored.value) this.#own(agent, owned.connection, restored.value, at);
+    if (restored.value) this.#own(agent, connectionOf(restored.value.by), restored.value.title, at);
     else this.#owned.delete(agent);
     return true;
   }

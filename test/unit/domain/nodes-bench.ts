@@ -10,7 +10,6 @@ import type { Engine } from '../../../shared/engine/engine.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 
 const stepMs = 500;
-export const metaTtlMs = 1e9;
 
 /** How the store answers: `away`, and nothing happens; `mute`, and it has happened, but the answer is lost. */
 export type Mood = 'fine' | 'away' | 'mute';
@@ -25,9 +24,11 @@ export class World {
   readonly clock = new ManualClock();
   readonly engine: Engine;
   readonly nodes: Node[] = [];
+  readonly metaTtlMs: number;
 
-  constructor() {
+  constructor(metaTtlMs = 1e9) {
     const { clock } = this;
+    this.metaTtlMs = metaTtlMs;
     this.engine = createMemoryEngine({ historySize: 10_000, historyTtlMs: 1e9, metaTtlMs, clock });
   }
 
@@ -73,7 +74,7 @@ export class Node {
   #due: (() => void)[] = [];
   #people = 0;
 
-  constructor({ clock, engine }: World, name: string) {
+  constructor({ clock, engine, metaTtlMs }: World, name: string) {
     this.name = name;
     const own: Clock = {
       now: () => clock.now(),
