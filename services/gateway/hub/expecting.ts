@@ -33,26 +33,29 @@ export function joinExpected(hub: Hub, subscriber: Subscriber, owed: Owed): void
     if (place === undefined || hub.matches(subscriber, topic)) continue;
     const events = fromFirst(hub, topic, place);
     if (!events) continue;
-    for (const event of events) {
-      if (hub.lane.send(subscriber, event)) continue;
-      owed.attachments.set(topic, { topic, after: event.seq - 1, over: false });
-      return;
-    }
+    const refused = events.findIndex((event) => !hub.lane.send(subscriber, event));
     owed.attachments.delete(topic);
     expected.delete(topic);
-    join(hub, subscriber, topic, events.at(-1));
+    join(hub, subscriber, topic, events, refused < 0 ? events.length : refused);
+    if (refused >= 0) return;
   }
 }
 
-/** What is held for the run that was expected is the connection's subscription from now on; `last` is what it was sent. */
-function join(hub: Hub, subscriber: Subscriber, topic: string, last: Event | undefined): void {
+/**
+ * What is held for the run that was expected is the connection's subscription from now on; it was `sent` so many of the
+ * events. A cursor that is given the others knows of which numbering those were, so a loss from here on is announced.
+ */
+function join(hub: Hub, subscriber: Subscriber, topic: string, events: readonly Event[], sent: number): void {
   const subscription = must(hub.subscriptions.get(topic));
-  const { cursor } = subscriber;
+  const last = events.at(-1);
+  const all = sent === events.length;
+  const cursor = all ? subscriber.cursor : hub.leaveLane(subscriber);
   subscriber.subscriptions.set(topic, subscription);
   if (!cursor) hub.lane.add(subscriber, subscription);
-  else if (last) cursor.place(topic, { epoch: last.epoch, seq: last.seq, until: last.seq, replay: last.seq });
+  else if (last) cursor.place(topic, { epoch: last.epoch, seq: sent, until: last.seq, replay: last.seq });
   subscriber.attach(topic);
-  if (last && endsRun(last.body)) hub.endings.end(subscriber, topic);
+  if (!all) hub.pump.wake(subscriber);
+  else if (last && endsRun(last.body)) hub.endings.end(subscriber, topic);
 }
 
 /** It is known what has reached the connection, and no answer and no loss is still to come before an event. */

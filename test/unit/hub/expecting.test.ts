@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { expectRun } from '../../../services/gateway/hub/expecting.ts';
+import { eventsOf, expectOnceInOrder, World } from './world.ts';
+import type { Client } from './world.ts';
+
+const run = 'run.r';
+const all = Number.POSITIVE_INFINITY;
+
+/** Started a run, and has got some of what the run said by its answer: not more than the socket of one that does not read takes. */
+async function attachedInPart(world: World): Promise<Client> {
+  const client = world.connect();
+  client.socket.reading = false;
+  expectRun(world.hub, client.subscriber, run);
+  world.log.publish(
+    run,
+    ['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((data) => `{"data":${data}}`),
+  );
+  world.log.deliver(all);
+  world.attach(client, run, undefined);
+  await world.turn();
+  return client;
+}
+
+test('what a run said by its answer, and the socket had no room for, is read from the log', async () => {
+  const world = new World({ maxLag: 1000, ringEntries: 64, limit: 400 });
+  const client = await attachedInPart(world);
+  client.socket.reading = true;
+  await world.rest();
+  expect(eventsOf(client, run).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(client.subscriber.cursor).toBeUndefined();
+});
+
+test('where the numbering is lost before there is room for the rest, the client is told ahead of the new one', async () => {
+  const world = new World({ maxLag: 1000, ringEntries: 64, limit: 400 });
+  const client = await attachedInPart(world);
+  world.log.rewind(run, 2);
+  await world.rest();
+  world.log.publish(run, ['{"data":"new"}']);
+  client.socket.reading = true;
+  await world.rest();
+  expectOnceInOrder(client);
+  const pushes = client.pushes.filter(({ topic }) => topic === run);
+  expect(pushes.findIndex(({ renumbered }) => renumbered !== undefined)).toBeGreaterThan(0);
+  expect(pushes.at(-1)!.body).toBe('{"data":"new"}');
+});
