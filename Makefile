@@ -17,7 +17,7 @@ help:
 start: build
 	@npm start --silent
 
-test: build redis
+test: build redis haproxy
 	@npm test --silent
 
 check: install
