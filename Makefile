@@ -4,7 +4,7 @@
 
 help:
 	@echo 'make start    run the whole broker in one process: http://localhost:8080'
-	@echo 'make test     run every test; installs Redis if there is none'
+	@echo 'make test     run every test; installs Redis and HAProxy if they lack'
 	@echo 'make check    types, lint, formatting, architecture rules'
 	@echo 'make build    compile to dist/'
 	@echo 'make bench    side-by-side measurements'
