@@ -45,6 +45,53 @@ describe('who spoke last for an agent', () => {
     expect(await statuses()).toEqual(['a', 'b', 'c', 'offline']);
   });
 
+  test('takes it back in the order in which it asked, whatever was under way', async () => {
+    const [here, there] = [one.person(), other.person()];
+    await got(one.report(here, '7', 'a'));
+    one.mood = 'slow';
+    const under = ['b', 'c', 'd'].map((status) => one.report(here, '7', status));
+    await got(other.report(there, '7', 'x'));
+    one.mood = 'fine';
+    await one.answer();
+    const more = ['e', 'f'].map((status) => one.report(here, '7', status));
+    while (one.waits > 0) await one.answer();
+    for (const each of [...under, ...more]) await got(each);
+    expect(await statuses()).toEqual(['a', 'x', 'b', 'c', 'd', 'e', 'f']);
+    other.leave(there);
+    await settle();
+    one.leave(here);
+    await settle();
+    expect(await statuses()).toEqual(['a', 'x', 'b', 'c', 'd', 'e', 'f', 'offline']);
+  });
+
+  test('takes it back from another connection of its node, too', async () => {
+    const [first, second] = [one.person(), one.person()];
+    for (const [person, status] of [
+      [first, 'a'],
+      [second, 'b'],
+      [first, 'c'],
+    ] as const)
+      await got(one.report(person, '7', status));
+    one.leave(second);
+    await settle();
+    expect(await statuses()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('is known for as long as it goes on to speak, and not much longer', async () => {
+    world = new World(60_000);
+    one = await world.node();
+    const [person, quiet] = [one.person(), one.person()];
+    await got(one.report(quiet, 'quiet', 'busy'));
+    for (let i = 0; i < 10; i += 1) {
+      await got(one.report(person, '7', `busy ${i}`));
+      await world.pass(25_000);
+    }
+    expect(await world.engine.records.read('agent.quiet.status', ['owner'])).toMatchObject({ value: [undefined] });
+    one.leave(person);
+    await settle();
+    expect((await statuses()).at(-1)).toBe('offline');
+  });
+
   test('is asked again after the node was out of sight', async () => {
     const person = one.person();
     await got(one.report(person, '7', 'a'));
@@ -81,6 +128,94 @@ describe('who spoke last for an agent', () => {
     await world.pass(2000);
     expect(await statuses('a9999')).toEqual(['busy', 'offline']);
     expect(await world.held(`remains.${one.name}`)).toEqual(['agent more']);
+  });
+});
+
+describe('a node that was taken for dead', () => {
+  test.each(['frozen', 'away'] as const)('says again what had been said last, when it was %s', async (how) => {
+    const [person, gone] = [one.person(), one.person()];
+    for (const status of ['a', 'b']) await got(one.report(person, '7', status));
+    await got(one.report(person, 'says', 'offline'));
+    await got(one.report(gone, 'gone', 'busy'));
+    await got(one.report(one.person(), 'moves', 'busy'));
+    if (how === 'frozen') one.freeze();
+    else one.mood = 'away';
+    one.leave(gone);
+    await world.pass(10_000);
+    await got(other.report(other.person(), 'moves', 'moved'));
+    if (how === 'frozen') one.thaw();
+    else one.mood = 'fine';
+    await world.pass(6000);
+    expect(await statuses()).toEqual(['a', 'b', 'offline', 'b']);
+    expect(await statuses('says')).toEqual(['offline']);
+    expect(await statuses('gone')).toEqual(['busy', 'offline']);
+    expect(await statuses('moves')).toEqual(['busy', 'offline', 'moved']);
+    one.leave(person);
+    await world.pass(2000);
+    expect(await statuses()).toEqual(['a', 'b', 'offline', 'b', 'offline']);
+  });
+
+  test('says it again, too, when the answer by which it would have known was lost', async () => {
+    await got(one.report(one.person(), '7', 'busy'));
+    one.mood = 'away';
+    await world.pass(10_000);
+    one.mood = 'mute';
+    await world.pass(2000);
+    one.mood = 'fine';
+    await world.pass(6000);
+    expect(await statuses()).toEqual(['busy', 'offline', 'busy']);
+  });
+
+  test('says again also what it was never told that the store had taken', async () => {
+    await got(one.report(one.person(), '7', 'idle'));
+    one.mood = 'mute';
+    expect(await codeOf(one.report(one.person(), '7', 'busy'))).toBe('unavailable');
+    one.mood = 'fine';
+    one.freeze();
+    await world.pass(10_000);
+    one.thaw();
+    await world.pass(6000);
+    expect(await statuses()).toEqual(['idle', 'busy', 'offline', 'busy']);
+  });
+
+  test('says it as a new event, also where the log has dropped the first one', async () => {
+    const body = JSON.stringify({ data: { agentId: '7', status: 'busy' }, messageId: 'm1' });
+    await got(one.statuses.publish(one.person(), '7', { topic: 'agent.7.status', body, messageId: 'm1', keep: 1 }));
+    one.freeze();
+    await world.pass(10_000);
+    const dropping = { topic: 'agent.7.status', body: '{"data":{"agentId":"7","status":"offline"}}', keep: 1 };
+    await got(world.engine.log.append(dropping));
+    one.thaw();
+    await world.pass(6000);
+    const { events } = await got(world.engine.log.read('agent.7.status', { limit: 10 }));
+    expect(events.map(({ body: each }) => each)).toEqual([dropping.body, '{"data":{"agentId":"7","status":"busy"}}']);
+  });
+
+  test('keeps quiet where somebody has spoken meanwhile whom nobody can own', async () => {
+    await got(one.report(one.person(), '7', 'busy'));
+    one.freeze();
+    await world.pass(10_000);
+    await got(world.engine.log.append({ topic: 'agent.7.status', body: '{"data":{"status":"by hand"}}' }));
+    one.thaw();
+    await world.pass(6000);
+    expect(await statuses()).toEqual(['busy', 'offline', 'by hand']);
+  });
+
+  test('is left alone by those who find it back in the middle of a clean-up', async () => {
+    await got(one.report(one.person(), '7', 'busy'));
+    expect(await codeOf(other.statuses.inherit('7', one.name))).toBe('conflict');
+    expect(await statuses()).toEqual(['busy']);
+    one.freeze();
+    await world.pass(5500);
+    other.mood = 'slow';
+    await world.pass(4500);
+    expect(other.waits).toBeGreaterThan(0);
+    one.thaw();
+    await world.pass(4000);
+    other.mood = 'fine';
+    while (other.waits > 0) await other.answer();
+    await world.pass(10_000);
+    expect(await statuses()).toEqual(['busy']);
   });
 });
 
@@ -129,6 +264,39 @@ describe('offline', () => {
     await Promise.all(saying);
     await world.pass(2000);
     expect(await statuses()).toEqual(['a', 'b', 'c', 'offline']);
+  });
+
+  test.each(['nothing of JSON', 'null', '{"data":null}'])('is reported after an event that is %s', async (body) => {
+    const person = one.person();
+    await got(one.report(person, '7', 'busy'));
+    await got(world.engine.log.append({ topic: 'agent.7.status', body }));
+    one.leave(person);
+    await world.pass(2000);
+    const { events } = await got(world.engine.log.read('agent.7.status', { limit: 10 }));
+    expect(events.at(-1)?.body).toContain('offline');
+  });
+
+  test('comes after a word that was under way and took its time', async () => {
+    const person = one.person();
+    await got(one.report(person, '7', 'a'));
+    one.mood = 'slow';
+    void one.report(person, '7', 'b');
+    one.leave(person);
+    one.mood = 'fine';
+    await settle();
+    while (one.waits > 0) await one.answer();
+    expect(await statuses()).toEqual(['a', 'b', 'offline']);
+  });
+
+  test('is the last word of a node that is dead, whatever of it arrives later', async () => {
+    const person = one.person();
+    await got(one.report(person, '7', 'a'));
+    one.mood = 'slow';
+    void one.report(person, '7', 'b');
+    one.kill();
+    await world.pass(12_000);
+    await one.answer();
+    expect(await statuses()).toEqual(['a', 'offline']);
   });
 
   test('is left to the others by a node that is stopped while the store is away', async () => {

@@ -11,8 +11,11 @@ import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
 
 const stepMs = 500;
 
-/** How the store answers: `away`, and nothing happens; `mute`, and it has happened, but the answer is lost. */
-export type Mood = 'fine' | 'away' | 'mute';
+/**
+ * How the store answers: `away`, and nothing happens; `mute`, and it has happened, but the answer is lost; `slow`, and
+ * topics and records are changed only when the test says so.
+ */
+export type Mood = 'fine' | 'away' | 'mute' | 'slow';
 
 export interface Person {
   readonly id: string;
@@ -72,6 +75,7 @@ export class Node {
   /** Killed, or standing still; what was due meanwhile. */
   #state: 'alive' | 'frozen' | 'dead' = 'alive';
   #due: (() => void)[] = [];
+  readonly #slow: (() => void)[] = [];
   #people = 0;
 
   constructor({ clock, engine, metaTtlMs }: World, name: string) {
@@ -129,6 +133,17 @@ export class Node {
     for (const run of due) run();
   }
 
+  /** Changes that a slow store has not made. */
+  get waits(): number {
+    return this.#slow.length;
+  }
+
+  /** The oldest of them is made. */
+  async answer(): Promise<void> {
+    this.#slow.shift()?.();
+    await settle();
+  }
+
   person(): Person {
     this.#people += 1;
     return { id: `${this.name}-${this.#people}`, closing: false };
@@ -175,7 +190,9 @@ export class Node {
   async #changes<T>(name: string, call: () => Promise<Result<T>>): Promise<Result<T>> {
     if (this.#state === 'dead') return new Promise(() => {});
     this.calls.push(name);
-    if (this.mood === 'fine') return call();
+    const held = name === 'append' || name === 'commit';
+    if (this.mood === 'slow' && held) await new Promise<void>((resolve) => this.#slow.push(resolve));
+    if (this.mood === 'fine' || this.mood === 'slow') return call();
     if (this.mood === 'mute') await call();
     return fail('unavailable');
   }
