@@ -69,7 +69,7 @@ function gathers({ lane, subscriptions }: Subscriber): boolean {
   return lane === 'native' && subscriptions.size > 0;
 }
 
-/** All that the node has given out of the topic, if the ring has it from the first event on. */
+/** All that the node has given out of the topic, if the ring has it from the first event on and in one numbering. */
 function fromFirst({ ring, tails }: Hub, topic: string, place: number): Event[] | undefined {
   const tail = tails.get(topic);
   if (!tail?.located || tail.sentSeq > mostAtOnce || place < ring.tail) return undefined;
@@ -77,7 +77,7 @@ function fromFirst({ ring, tails }: Hub, topic: string, place: number): Event[] 
   for (let n = place; n < ring.head && events.length < tail.sentSeq; n += 1) {
     const entry = ring.at(n);
     if (entry.topic !== topic) continue;
-    if (entry.kind !== 'event' || entry.seq !== events.length + 1) return undefined;
+    if (entry.kind !== 'event' || entry.epoch !== tail.sentEpoch || entry.seq !== events.length + 1) return undefined;
     events.push(entry);
   }
   return events.length === tail.sentSeq ? events : undefined;

@@ -43,3 +43,18 @@ test('where the numbering is lost before there is room for the rest, the client 
   expect(pushes.findIndex(({ renumbered }) => renumbered !== undefined)).toBeGreaterThan(0);
   expect(pushes.at(-1)!.body).toBe('{"data":"new"}');
 });
+
+test('what a run said in a numbering that was lost meanwhile is not sent as the beginning of the new one', async () => {
+  const world = new World({ maxLag: 1000, ringEntries: 64, limit: 400 });
+  const client = world.connect();
+  expectRun(world.hub, client.subscriber, run);
+  world.log.publish(run, ['{"data":1}', '{"data":2}']);
+  world.log.deliver(all);
+  world.log.rewind(run, 1);
+  await world.rest();
+  world.attach(client, run, undefined);
+  world.log.publish(run, ['{"data":"new"}']);
+  await world.rest();
+  expectOnceInOrder(client);
+  expect(eventsOf(client, run).map(({ body }) => body)).toEqual(['{"data":1}', '{"data":"new"}']);
+});
