@@ -167,15 +167,18 @@ describe('a node that was taken for dead', () => {
   });
 
   test('says again also what it was never told that the store had taken', async () => {
-    await got(one.report(one.person(), '7', 'idle'));
+    one.mood = 'slow';
+    const saying = one.report(one.person(), '7', 'busy');
+    await settle();
     one.mood = 'mute';
-    expect(await codeOf(one.report(one.person(), '7', 'busy'))).toBe('unavailable');
+    await one.answer();
+    expect(await codeOf(saying)).toBe('unavailable');
     one.mood = 'fine';
     one.freeze();
     await world.pass(10_000);
     one.thaw();
     await world.pass(6000);
-    expect(await statuses()).toEqual(['idle', 'busy', 'offline', 'busy']);
+    expect(await statuses()).toEqual(['busy', 'offline', 'busy']);
   });
 
   test('says it as a new event, also where the log has dropped the first one', async () => {
