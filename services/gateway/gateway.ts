@@ -26,7 +26,7 @@ import type { Health, OwnHealth } from './core/health.ts';
 import { measured, requireIdentity } from './core/middleware.ts';
 import type { Middleware } from './core/middleware.ts';
 import { Notices } from './core/notices.ts';
-import { perform } from './core/operations.ts';
+import { performUntraced } from './core/operations.ts';
 import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { VisualFeed } from './core/visual-feed.ts';
@@ -104,7 +104,7 @@ export class Gateway implements Service {
     const middleware = [measured(metrics), requireIdentity, ...(parts.middleware ?? [])];
     const named = log.with({ node });
     const notices = new Notices(hub, named);
-    const figures = (): Promise<Result<object>> => perform(this.#broker, { identity: anyone }, 'metrics', {});
+    const figures = (): Promise<Result<object>> => performUntraced(this.#broker, { identity: anyone }, 'metrics', {});
     this.#broker = {
       node,
       version,

@@ -73,7 +73,13 @@ export class Worker implements Service {
       clock,
       log: this.#log,
       ...(blame ? { blame } : {}),
-      metrics: countRuns(new WorkerMetrics(page, config.workerConcurrency, () => this.#runner)),
+      metrics: countRuns(
+        new WorkerMetrics(page, {
+          agents: [...agents.keys()],
+          slots: config.workerConcurrency,
+          inHand: () => this.#runner,
+        }),
+      ),
       tracing,
       options: { maxFrameBytes: config.maxFrameBytes },
     });

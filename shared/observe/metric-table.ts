@@ -12,8 +12,8 @@ export interface Metric {
  */
 export const metricTable = {
   connections: { name: 'agentwire_connections', help: 'Connections that are open now.' },
-  connectionsTotal: {
-    name: 'agentwire_connections_total',
+  connectionsOpened: {
+    name: 'agentwire_connections_opened_total',
     help: 'Connections that were opened, by dialect.',
     labels: ['dialect'],
   },

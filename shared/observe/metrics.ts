@@ -1,7 +1,10 @@
 import { Counter, Histogram } from 'prom-client';
+import { errorTable } from '../base/errors.ts';
+import { closeCodes } from '../protocol/close-codes.ts';
+import type { CloseName } from '../protocol/close-codes.ts';
 import { metricTable } from './metric-table.ts';
 import { MetricsPage } from './metrics-page.ts';
-import { countAtScrape, gaugeAtScrape, labelled } from './scrape.ts';
+import { countAtScrape, fromZero, gaugeAtScrape, labelled } from './scrape.ts';
 
 /** Plain numbers for whoever does the work to add to, and to take from where they say how many there are now. */
 export interface GatewayStats {
@@ -34,6 +37,12 @@ export function newGatewayStats(): GatewayStats {
   };
 }
 
+const refusals = ['full', 'draining'] as const;
+type Refusal = (typeof refusals)[number];
+
+/** Those that are watched: of the others, a first one is no news. */
+const faults = Object.entries(errorTable).flatMap(([code, { status }]) => (status >= 500 ? [code] : []));
+
 interface RequestType {
   took: Histogram.Internal<'type'>;
   codes: Map<string, number>;
@@ -49,8 +58,8 @@ const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export class GatewayMetrics extends MetricsPage {
   readonly stats = newGatewayStats();
   readonly #opened: Counter;
-  readonly #closed: Counter;
-  readonly #refused: Counter;
+  readonly #closed: Counter<'reason'>;
+  readonly #refused: Counter<'reason'>;
   readonly #took: Histogram<'type'>;
   readonly #types = new Map<string, RequestType>();
 
@@ -59,9 +68,17 @@ export class GatewayMetrics extends MetricsPage {
     const { registry, stats } = this;
     const registers = [registry];
     gaugeAtScrape(registry, metricTable.connections, () => stats.connections);
-    this.#opened = new Counter({ ...labelled(metricTable.connectionsTotal), registers });
+    this.#opened = new Counter({ ...labelled(metricTable.connectionsOpened), registers });
     this.#closed = new Counter({ ...labelled(metricTable.connectionsClosed), registers });
     this.#refused = new Counter({ ...labelled(metricTable.connectionsRefused), registers });
+    fromZero(
+      this.#closed,
+      Object.keys(closeCodes).map((reason) => ({ reason })),
+    );
+    fromZero(
+      this.#refused,
+      refusals.map((reason) => ({ reason })),
+    );
     gaugeAtScrape(registry, metricTable.subscriptions, () => stats.subscriptions);
     gaugeAtScrape(registry, metricTable.behindConnections, () => stats.behindConnections);
     this.#addRequests();
@@ -81,11 +98,11 @@ export class GatewayMetrics extends MetricsPage {
   }
 
   /** By this node: a client that leaves is not counted. */
-  closed(reason: string): void {
+  closed(reason: CloseName): void {
     this.#closed.inc({ reason });
   }
 
-  refused(reason: 'full' | 'draining'): void {
+  refused(reason: Refusal): void {
     this.#refused.inc({ reason });
   }
 
@@ -98,7 +115,7 @@ export class GatewayMetrics extends MetricsPage {
 
   #newType(type: string): RequestType {
     if (this.#types.size >= typeLimit && type !== 'other') return this.#types.get('other') ?? this.#newType('other');
-    const row = { took: this.#took.labels({ type }), codes: new Map<string, number>() };
+    const row = { took: this.#took.labels({ type }), codes: new Map(faults.map((code) => [code, 0])) };
     this.#types.set(type, row);
     return row;
   }

@@ -32,3 +32,8 @@ export function gaugeAtScrape(registry: Registry, { name, help, together }: Metr
 export function labelled({ name, help, labels = [] }: Metric): { name: string; help: string; labelNames: string[] } {
   return { name, help, labelNames: [...labels] };
 }
+
+/** A row that begins with its first event hides that one: to Prometheus nothing has grown. So those we know begin at 0. */
+export function fromZero<L extends string>(counter: Counter<L>, rows: readonly Record<L, string>[]): void {
+  for (const row of rows) counter.inc(row, 0);
+}

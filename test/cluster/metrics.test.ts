@@ -69,7 +69,7 @@ describe.runIf(promtool)('promtool finds nothing to say about what is served aft
     expectFlawless(page);
     for (const row of [
       /^agentwire_connections_closed_total\{reason="protocol_abuse"\} 1$/m,
-      /^agentwire_connections_total\{dialect="native"\} \d+$/m,
+      /^agentwire_connections_opened_total\{dialect="native"\} \d+$/m,
       /^agentwire_requests_total\{type="publish",code="forbidden"\} 2$/m,
       /^agentwire_delivered_bytes_total [1-9]\d*$/m,
       /^agentwire_received_bytes_total [1-9]\d*$/m,

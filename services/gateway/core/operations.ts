@@ -88,11 +88,12 @@ export function perform<N extends OperationName>(
   input: InputOf<N>,
 ): Promise<Result<OutputOf<N>>> {
   const { tracing } = broker;
-  if (!tracing) return guarded(broker, caller, name, input);
-  return tracing.operation(name, input, () => guarded(broker, caller, name, input));
+  if (!tracing) return performUntraced(broker, caller, name, input);
+  return tracing.operation(name, input, () => performUntraced(broker, caller, name, input));
 }
 
-function guarded<N extends OperationName>(
+/** For what the node does of its own accord, now and then: a trace of each time would be nobody's. */
+export function performUntraced<N extends OperationName>(
   broker: Broker,
   caller: Caller,
   name: N,

@@ -18,7 +18,7 @@ const metrics: readonly Metric[] = Object.values(metricTable);
 async function types(): Promise<Map<string, string>> {
   const served = new GatewayMetrics('1.2.3', () => true);
   onTestFinished(() => served.stop());
-  void new WorkerMetrics(served, 1, () => ({ running: 0, parked: 0 }));
+  void new WorkerMetrics(served, { agents: [], slots: 1, inHand: () => ({ running: 0, parked: 0 }) });
   void new StoreWatch(served, new ManualClock(), () => Promise.resolve(fail('unavailable')));
   const text = await served.render();
   return new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]));

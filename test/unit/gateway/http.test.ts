@@ -140,7 +140,7 @@ describe('the other routes', () => {
     expect(headers.get('content-type')).toContain('text/plain');
     const lines = text.split('\n');
     expect(lines).toContain('agentwire_connections 1');
-    expect(lines).toContain('agentwire_connections_total{dialect="native"} 1');
+    expect(lines).toContain('agentwire_connections_opened_total{dialect="native"} 1');
     expect(lines).toContain('agentwire_subscriptions 2');
     expect(lines).toContain('agentwire_events_published_total 1');
     expect(lines).toContain('agentwire_events_delivered_total 1');

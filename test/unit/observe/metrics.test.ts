@@ -18,7 +18,7 @@ function metricsOf(ready = true): GatewayMetrics {
 /** All that there is: of a gateway with a worker beside it. */
 function allMetrics(): GatewayMetrics {
   const metrics = metricsOf();
-  void new WorkerMetrics(metrics, 1, () => ({ running: 0, parked: 0 }));
+  void new WorkerMetrics(metrics, { agents: [], slots: 1, inHand: () => ({ running: 0, parked: 0 }) });
   void new StoreWatch(metrics, new ManualClock(), () => Promise.resolve(fail('unavailable')));
   return metrics;
 }
@@ -55,7 +55,7 @@ test('requests are counted by type and code, and timed by type', async () => {
 test('types without end share one row once there are a hundred', async () => {
   const metrics = metricsOf();
   for (let i = 0; i < 500; i++) metrics.request(`type-${i}`, 'ok', 0.001);
-  const rows = (await metrics.render()).match(/^agentwire_requests_total\{.*$/gm) ?? [];
+  const rows = (await metrics.render()).match(/^agentwire_requests_total\{.*code="ok".*$/gm) ?? [];
   expect(rows).toHaveLength(101);
   expect(rows).toContain('agentwire_requests_total{type="other",code="ok"} 400');
 });
@@ -65,7 +65,7 @@ test('connections are counted by dialect, and readiness is asked at the scrape',
   metrics.opened('native');
   metrics.opened('native');
   const text = await metrics.render();
-  expect(text).toContain('agentwire_connections_total{dialect="native"} 2\n');
+  expect(text).toContain('agentwire_connections_opened_total{dialect="native"} 2\n');
   expect(text).toMatch(/^agentwire_engine_ready 0$/m);
   expect(await metricsOf(true).render()).toMatch(/^agentwire_engine_ready 1$/m);
 });
@@ -73,7 +73,7 @@ test('connections are counted by dialect, and readiness is asked at the scrape',
 test('attempts at runs are counted by agent and by how they ended', async () => {
   const page = metricsOf();
   const inHand = { running: 0, parked: 0 };
-  const metrics = new WorkerMetrics(page, 7, () => inHand);
+  const metrics = new WorkerMetrics(page, { agents: ['echo', 'fail'], slots: 7, inHand: () => inHand });
   metrics.started('echo', false);
   metrics.started('echo', true);
   metrics.waited(3);
@@ -89,6 +89,29 @@ test('attempts at runs are counted by agent and by how they ended', async () => 
   expect(text).toMatch(/^agentwire_runs_running 2$/m);
   expect(text).toMatch(/^agentwire_runs_parked 1$/m);
   expect(text).toMatch(/^agentwire_run_slots 7$/m);
+});
+
+test('what is watched for its first event is there from the start, at 0', async () => {
+  const metrics = metricsOf();
+  void new WorkerMetrics(metrics, { agents: ['echo'], slots: 1, inHand: () => ({ running: 0, parked: 0 }) });
+  metrics.request('publish', 'ok', 0.001);
+  const text = await metrics.render();
+  for (const row of [
+    'agentwire_connections_closed_total{reason="flooding"}',
+    'agentwire_connections_closed_total{reason="protocol_abuse"}',
+    'agentwire_connections_refused_total{reason="draining"}',
+    'agentwire_connections_refused_total{reason="full"}',
+    'agentwire_auth_failures_total',
+    'agentwire_events_dropped_total',
+    'agentwire_requests_total{type="publish",code="internal"}',
+    'agentwire_requests_total{type="publish",code="unavailable"}',
+    'agentwire_runs_started_total{agent="echo"}',
+    'agentwire_runs_ended_total{agent="echo",outcome="failed"}',
+    'agentwire_runs_ended_total{agent="echo",outcome="lost"}',
+    'agentwire_run_takeovers_total',
+  ]) {
+    expect(text).toContain(`${row} 0\n`);
+  }
 });
 
 test('what this node ended and turned away is counted by reason', async () => {
@@ -156,6 +179,11 @@ test('every metric of the table is there, and none besides', async () => {
   const names = Object.values(metricTable).map((metric) => metric.name);
   const shown = [...(await allMetrics().render()).matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
   expect(new Set(shown)).toEqual(new Set(names.filter((name) => !linuxOnly.includes(name))));
+});
+
+test('no two metrics are of one family in OpenMetrics, where a counter goes by its name without `_total`', () => {
+  const families = Object.values(metricTable).map(({ name }) => name.replace(/_total$/, ''));
+  expect(families).toEqual([...new Set(families)]);
 });
 
 test("the text keeps the rules of promtool's lint", async () => {
