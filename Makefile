@@ -39,11 +39,16 @@ format: install
 image:
 	@docker build -f deploy/docker/Dockerfile -t agentwire .
 
+# A start that fails leaves nothing running. One that changes a cluster which runs leaves it to be looked at.
 cluster:
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo 'make cluster needs a Docker engine that answers, and the compose plugin; without: make cluster-local' >&2; \
 	  exit 2; }
-	@docker compose up --build --detach --wait || { docker compose logs --tail 20; exit 1; }
+	@docker compose build
+	@before=$$(docker compose ps --quiet); docker compose up --detach --wait || { \
+	  docker compose logs --tail 20; \
+	  [ -n "$$before" ] || docker compose down; \
+	  exit 1; }
 	@docker compose ps --format 'table {{.Service}}\t{{.Name}}\t{{.Status}}'
 	@echo "agentwire   http://$$(docker compose port haproxy 8080)"
 	@echo "prometheus  http://$$(docker compose port prometheus 9090)"

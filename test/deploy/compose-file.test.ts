@@ -6,7 +6,10 @@ import { npmScript, textOf, yamlOf } from '../support/deploy-files.ts';
 interface Service {
   command?: string[];
   image: string;
-  environment?: Record<string, string>;
+  depends_on?: Record<string, object>;
+  env_file?: object[];
+  environment?: Record<string, string | number>;
+  logging?: { options: Record<string, string> };
   ports?: string[];
   deploy?: { replicas: string };
   stop_grace_period?: string;
@@ -24,15 +27,23 @@ const own: Record<string, string> = {
   PROMETHEUS_PORT: 'Likewise Prometheus.',
   GATEWAYS: 'How many gateways there are.',
   WORKERS: 'How many workers there are.',
-  STOP_GRACE: 'How long a container may take to stop: longer than AGENTWIRE_DRAIN_MS.',
+  STOP_GRACE: 'How long a container may take to stop: 15 s more than AGENTWIRE_DRAIN_MS, or longer.',
 };
 
 /** Those of OpenTelemetry that are its own business, and passed on. */
 const tracing: Record<string, string> = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'Where traces are sent, over OTLP. Unset: nothing is traced.',
-  OTEL_EXPORTER_OTLP_HEADERS: 'Headers for that place, such as its key.',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'Where traces are sent, over OTLP, as http://collector:4318. Unset: nothing is traced.',
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'The same, as the whole address.',
+  OTEL_TRACES_EXPORTER: 'otlp or console; none turns tracing off.',
+  OTEL_SDK_DISABLED: 'true turns tracing off whatever else is set.',
+  OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf, http/json or grpc. Unset: http/protobuf.',
+  OTEL_EXPORTER_OTLP_HEADERS: 'Headers for the collector, such as its key.',
   OTEL_TRACES_SAMPLER: 'Which traces are kept: OpenTelemetry has the names.',
   OTEL_TRACES_SAMPLER_ARG: 'The share, where the sampler takes one.',
+  OTEL_SERVICE_NAME: 'What gateways and workers are called in traces. Unset: agentwire-gateway and agentwire-worker.',
+  OTEL_RESOURCE_ATTRIBUTES: 'What every span has besides, as key=value,key=value.',
+  OTEL_BSP_MAX_QUEUE_SIZE: 'How many spans wait for the collector. Unset: 2048.',
+  OTEL_BSP_SCHEDULE_DELAY: 'How long they wait, in milliseconds. Unset: 5000.',
 };
 
 /** The value of `${NAME:-value}`. */
@@ -74,6 +85,38 @@ describe('docker-compose.yml', () => {
 
   it('has a default for each of its variables', () => {
     expect(textOf('docker-compose.yml').match(/(?<!\$)\$(?!\$|\{[A-Z_]+:-)/g)).toBeNull();
+  });
+
+  it('stops workers before gateways, gateways before the balancer, and Redis last', () => {
+    const needed = Object.entries(services).map(([name, { depends_on: others = {} }]) => [name, Object.keys(others)]);
+    expect(Object.fromEntries(needed)).toEqual({
+      worker: ['redis', 'gateway'],
+      gateway: ['redis', 'haproxy'],
+      haproxy: [],
+      redis: [],
+      prometheus: [],
+    });
+  });
+
+  it('keeps no log for ever', () => {
+    for (const { logging } of Object.values(services)) expect(logging?.options).toHaveProperty('max-size');
+  });
+
+  // A misspelt name must stop the start, so all of `.env` goes in; but not what it says of the outside.
+  it('shows its services the whole of `.env`, without the port of the balancer', () => {
+    for (const name of ['gateway', 'worker']) {
+      expect(services[name]?.env_file).toEqual([{ path: '.env', required: false }]);
+      expect(services[name]?.environment).toMatchObject({
+        HOST: '0.0.0.0',
+        PORT: 8080,
+        REDIS_URL: 'redis://redis:6379',
+      });
+    }
+  });
+
+  it('passes on what there is to say about tracing', () => {
+    const rows = textOf('docs/tracing.md').match(/^\| `OTEL_[^|]*/gm) ?? [];
+    expect(rows.flatMap((row) => row.match(/OTEL_\w+/g))).toEqual(Object.keys(tracing));
   });
 
   it('passes every option on, with the default of the table', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePorts } from '../../deploy/local/ports.ts';
 import { AgentwireClient } from '../../shared/client/index.ts';
+import { join } from '../support/client.ts';
 import { httpOf } from '../support/in-process.ts';
 import type { Http } from '../support/in-process.ts';
 import { root } from '../support/deploy-files.ts';
@@ -41,6 +42,10 @@ describe.skipIf(reason)(`the cluster of docker-compose.yml${reason}`, () => {
     return docker('compose', '--project-name', project, ...args);
   }
 
+  async function containers(): Promise<string[]> {
+    return (await compose('ps', '--quiet')).trim().split('\n');
+  }
+
   /** What Prometheus sees of a job, up or not. */
   async function targets(job: string): Promise<number> {
     const { text } = await prometheus('GET', `/api/v1/query?query=sum(up{job="${job}"})`);
@@ -72,7 +77,9 @@ describe.skipIf(reason)(`the cluster of docker-compose.yml${reason}`, () => {
   it(
     'takes gateways that are added, and its clients survive the death of one',
     async () => {
-      await compose('up', '--detach', '--wait', '--no-recreate', '--scale', 'gateway=4');
+      const before = await containers();
+      await compose('up', '--detach', '--wait', '--scale', 'gateway=4');
+      expect(await containers()).toEqual(expect.arrayContaining(before));
       await vi.waitFor(
         async () => expect([await targets('gateway'), await targets('worker')]).toEqual([4, 2]),
         patience,
@@ -99,6 +106,21 @@ describe.skipIf(reason)(`the cluster of docker-compose.yml${reason}`, () => {
       await vi.waitFor(() => expect(got).toEqual(clients.map(() => expected)), patience);
       expect(returns).toBeGreaterThan(0);
       for (const client of clients) await client.close();
+    },
+    longMs,
+  );
+
+  it('keeps the figures of its gateways to itself', async () => {
+    expect((await http('GET', '/metrics')).status).toBe(404);
+  });
+
+  it(
+    'tells its clients to leave before it stops',
+    async () => {
+      const client = await join(port);
+      client.onFrame = ({ type }) => type === 'goaway' && client.socket.close();
+      await compose('stop');
+      expect(client.frames.at(-1)).toMatchObject({ type: 'goaway' });
     },
     longMs,
   );

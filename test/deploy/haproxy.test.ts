@@ -146,6 +146,19 @@ describe.skipIf(without)(`the balancer${without}`, () => {
     await vi.waitFor(async () => expect(await inUse()).toBe(2), patience);
   });
 
+  it('keeps the figures of the gateways from its clients', async () => {
+    const { url, backends } = await balanced();
+    for (const path of ['/metrics', '/metrics?of=all']) {
+      const answer = await fetch(`http://${url}${path}`);
+      expect([answer.status, await answer.json()]).toEqual([
+        404,
+        { error: { code: 'not_found', message: 'no such route', retryable: false } },
+      ]);
+    }
+    expect(backends.map(({ reached }) => reached.GET)).toEqual([0, 0]);
+    expect((await fetch(`http://${url}/v1/topics/metrics/events`)).status).toBe(200);
+  });
+
   it('answers in the form of the gateways where there is none', async () => {
     const { url, backends, inUse } = await balanced();
     for (const backend of backends) backend.ready = false;
