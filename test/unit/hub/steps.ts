@@ -3,7 +3,7 @@ import { isPattern } from '../../../shared/topics/grammar.ts';
 import { expectRun } from '../../../services/gateway/hub/expecting.ts';
 import { stopExpecting } from '../../../services/gateway/hub/leaving.ts';
 import type { Since } from '../../../services/gateway/hub/since.ts';
-import { eventsOf, World } from './world.ts';
+import { eventsOf, settle, World } from './world.ts';
 import type { Client } from './world.ts';
 
 const runs = ['run.r', 'run.s', 'run.t'];
@@ -12,7 +12,7 @@ const names = [...topics, 'a.*', '#', '*.b', 'run.*'];
 
 export type Step =
   | { do: 'publish'; topic: string; count: number; ephemeral: boolean }
-  | { do: 'deliver' | 'answer'; count: number }
+  | { do: 'deliver' | 'work' | 'answer'; count: number }
   | { do: 'loseLive'; said: boolean }
   | { do: 'subscribe'; client: number; names: string[]; since: 'latest' | 'earliest' | 'position' | 'time' | 'last' }
   | { do: 'unsubscribe'; client: number; name: string }
@@ -42,6 +42,10 @@ export const often: fc.WeightedArbitrary<Step>[] = [
   {
     weight: 6,
     arbitrary: fc.record({ do: fc.constant('answer'), count: fc.integer({ min: 1, max: 4 }) }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('work'), count: fc.integer({ min: 1, max: 4 }) }) as fc.Arbitrary<Step>,
   },
   {
     weight: 4,
@@ -147,6 +151,9 @@ async function perform(world: World, step: Step): Promise<void> {
     case 'deliver':
       world.log.deliver(step.count);
       break;
+    case 'work':
+      world.log.work(step.count);
+      break;
     case 'answer':
       world.log.answer(step.count);
       await world.turn();
@@ -204,6 +211,8 @@ async function perform(world: World, step: Step): Promise<void> {
       world.log.hear();
       break;
     case 'second':
+      // No timer of a process fires between its promises.
+      await settle();
       world.clock.advance(1000);
       break;
     case 'connect':

@@ -221,7 +221,7 @@ export class World {
   }
 }
 
-async function settle(): Promise<void> {
+export async function settle(): Promise<void> {
   for (let i = 0; i < 12; i += 1) await Promise.resolve();
 }
 
