@@ -242,9 +242,9 @@ export class AgentStatuses {
   async #restoreAll(): Promise<void> {
     const { heldSince } = this.#parts.nodes;
     if (heldSince === Number.POSITIVE_INFINITY) return;
-    const doubtful = [...this.#owned.keys()].filter((agent) => (this.#owned.get(agent)?.at ?? heldSince) < heldSince);
+    const doubtful = [...this.#owned].filter(([, { at }]) => at < heldSince);
     for (const some of portions(doubtful, atOnce)) {
-      const restored = await Promise.all(some.map((agent) => this.#restore(agent)));
+      const restored = await Promise.all(some.map(([agent]) => this.#restore(agent)));
       if (restored.includes(false)) return;
     }
   }
