@@ -12,6 +12,11 @@ import type { Decided } from './compare-and-set.ts';
 const key = 'owner';
 /** Each time another connection was quicker. */
 const tries = 20;
+/**
+ * Takeovers under way: each is a call of its own among those that append, and takes a turn from all of them. After a
+ * restart thousands of agents come at once, and the publishes of others are not to wait for them.
+ */
+const mostAtOnce = 16;
 
 export interface AgentOwnersParts {
   readonly engine: Pick<Engine, 'log' | 'records'>;
@@ -57,6 +62,9 @@ export interface Judge {
  */
 export class AgentOwners {
   readonly #parts: AgentOwnersParts;
+  /** Those that wait for their turn: no more than requests that are under way. */
+  readonly #waiting: (() => void)[] = [];
+  #taking = 0;
 
   constructor(parts: AgentOwnersParts) {
     this.#parts = parts;
@@ -68,11 +76,13 @@ export class AgentOwners {
     let { rev, fence } = title;
     for (let tried = 0; tried < tries; tried += 1) {
       const next = this.#fenceAfter(fence);
-      const done = await records.commit(event.topic, {
-        expect: [{ key, rev }],
-        put: [this.#put({ by, fence: next })],
-        append: [{ ...event, fence: next }],
-      });
+      const done = await this.#inTurn(() =>
+        records.commit(event.topic, {
+          expect: [{ key, rev }],
+          put: [this.#put({ by, fence: next })],
+          append: [{ ...event, fence: next }],
+        }),
+      );
       if (done.ok) return ok({ title: { rev: rev + 1, fence: next }, appended: must(done.value.appended[0]) });
       if (done.code !== 'conflict') return done;
       const read = await records.read(event.topic, [key]);
@@ -122,6 +132,17 @@ export class AgentOwners {
       const append = again === undefined ? [] : [{ topic: statusTopic(agent), body: again, retain: true, fence }];
       return ok({ change: { put, append }, value });
     });
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    // Whoever ends hands its place on, so nobody overtakes.
+    if (this.#taking >= mostAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#taking += 1;
+    const result = await work();
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#taking -= 1;
+    return result;
   }
 
   #change<T>(agent: string, decide: (stored: Stored | undefined) => Promise<Result<Decided<T>>>): Promise<Result<T>> {

@@ -10,7 +10,8 @@ import type { Nodes } from './nodes.ts';
 import type { Remains } from './remains.ts';
 
 const lookMs = 2000;
-const atOnce = 64;
+/** Reported or restored: as many as there are takeovers at once, for the same reason. */
+const atOnce = 16;
 /** One that speaks for more of them than this is asked to do so by several connections. */
 const mostAgents = 10_000;
 const never = Number.NEGATIVE_INFINITY;
