@@ -5,11 +5,12 @@ import type { Log } from '../../shared/observe/log.ts';
 import type { MetricsPage } from '../../shared/observe/metrics-page.ts';
 import type { Tracing } from '../../shared/observe/tracing.ts';
 import { Gateway } from './gateway.ts';
-import { configOf, engineOf, giveUp, loggerOf, runServices, storeOf } from '../process/process.ts';
+import { configOf, giveUp, loggerOf, runServices } from '../process/process.ts';
 import { linkToParent } from './processes/parent-link.ts';
 import type { ParentLink } from './processes/parent-link.ts';
 import { supervise } from './processes/supervise.ts';
 import { NoStart } from './processes/supervisor.ts';
+import { engineOf, storeOf } from '../process/store.ts';
 import { tracingOf } from '../process/tracing.ts';
 import type { ProcessTracing } from '../process/tracing.ts';
 import { packageVersion } from '../process/version.ts';
@@ -62,6 +63,6 @@ async function serveAlone({ config, log, link, traces }: Alone, beside: ServeOpt
   const gateway = new Gateway({ config, engine, log, version: packageVersion(), tracing, health: link?.health });
   const others = beside ? [await beside({ config, engine, log, tracing, page: gateway.metrics })] : [];
   const first = traces ? [traces.service(log)] : [];
-  await runServices([...first, storeOf(engine), ...others, gateway], config, log, link?.endings);
+  await runServices([...first, storeOf(config, engine, log), ...others, gateway], config, log, link?.endings);
   return gateway.port;
 }

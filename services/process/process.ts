@@ -1,7 +1,4 @@
 import { realClock } from '../../shared/base/clock.ts';
-import { createEngine } from '../../shared/engine/create-engine.ts';
-import type { Engine } from '../../shared/engine/engine.ts';
-import { traced } from '../../shared/engine/traced.ts';
 import { startAll } from '../../shared/base/lifecycle.ts';
 import type { Service } from '../../shared/base/lifecycle.ts';
 import type { Config, ServiceName } from '../../shared/config/options.ts';
@@ -40,23 +37,6 @@ export function loggerOf(service: ServiceName, config: Config, tracing?: Tracing
   return createLogger(config.logLevel, { service }, undefined, tracing?.fields);
 }
 
-export function engineOf(config: Config, log: Log, tracing?: Tracing): Engine {
-  const engine = createEngine({
-    redisUrl: config.redisUrl,
-    historySize: config.historySize,
-    historyTtlMs: config.historyTtlS * 1000,
-    metaTtlMs: config.metaTtlS * 1000,
-    minReplicas: config.minReplicas,
-    onWarning: (message) => log.warn(message),
-  });
-  return tracing ? traced(engine, tracing, config.redisUrl === undefined ? 'memory' : 'redis') : engine;
-}
-
-/** The engine as the first of a process's services: there before the others, and after them. */
-export function storeOf(engine: Engine): Service {
-  return { name: 'store', start: () => engine.start(), stop: () => engine.stop() };
-}
-
 /** What a drain may take beyond its time: what a store that is away takes to fail, several times over. Then something is stuck. */
 export const overtimeMs = 15_000;
 
@@ -77,9 +57,9 @@ export function askAboutFaults(takes: Takes): void {
 }
 
 /**
- * Starts the services of this process, and ends it when it is told to: drained, stopped, with 0. Told again, it ends
- * at once with 1, and so it does when the end takes too long. A fault that nobody caught ends it with 1, because what it
- * left behind is not known.
+ * Starts the services of this process, and ends it when it is told to: drained, stopped, with 0; at once while they
+ * start. Told again, it ends at once with 1, and so it does when the end takes too long. A fault that nobody caught
+ * ends it with 1, because what it left behind is not known.
  */
 export async function runServices(
   services: readonly Service[],
@@ -92,11 +72,16 @@ export async function runServices(
     log.error('an uncaught fault', { error });
     process.exit(1);
   });
-  const stopAll = await startAll(services);
+  let stopAll: (() => Promise<void>) | undefined;
   let ending = false;
   const end = async (): Promise<void> => {
     if (ending) process.exit(1);
     ending = true;
+    if (!stopAll) {
+      // The start may be waiting for a store that is away. Nobody is served yet.
+      log.info('stopped');
+      process.exit(0);
+    }
     const giveUpMs = config.drainMs + overtimeMs;
     realClock.later(giveUpMs, () => {
       log.error('the end takes too long', { giveUpMs });
@@ -108,4 +93,5 @@ export async function runServices(
     process.exit(0);
   };
   endings(() => void end());
+  stopAll = await startAll(services);
 }

@@ -1,5 +1,6 @@
 import { MetricsPage } from '../../shared/observe/metrics-page.ts';
-import { configOf, engineOf, giveUp, loggerOf, runServices, storeOf } from '../process/process.ts';
+import { configOf, giveUp, loggerOf, runServices } from '../process/process.ts';
+import { engineOf, storeOf } from '../process/store.ts';
 import { tracingOf } from '../process/tracing.ts';
 import { packageVersion } from '../process/version.ts';
 import { agentsOf } from './agents-of.ts';
@@ -19,7 +20,7 @@ try {
   const http = new WorkerHttp({ host, port, worker: worker.id, status: () => worker.status(), metrics: page, log });
   // A port that is taken is found before a run is.
   const first = traces ? [traces.service(log)] : [];
-  await runServices([...first, storeOf(engine), http, worker], config, log);
+  await runServices([...first, storeOf(config, engine, log), http, worker], config, log);
 } catch (error) {
   giveUp('worker', error, log);
 }

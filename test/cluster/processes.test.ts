@@ -186,7 +186,7 @@ describe('several processes', () => {
   });
 
   it('do not start when the first of them cannot', async () => {
-    const failed = start({ REDIS_URL: 'redis://127.0.0.1:1' });
+    const failed = start({ REDIS_URL: redis.url.replace('//', '//nobody:wrong@') });
     await expect(failed).rejects.toThrow(/cannot start/);
   });
 });

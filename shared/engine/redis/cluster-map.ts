@@ -21,6 +21,7 @@ export class ClusterMap {
   #scout: { address: string; redis: Redis } | undefined;
   #looking = false;
   #suspectUntil = 0;
+  #lastError = '';
   #next: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -35,7 +36,8 @@ export class ClusterMap {
     if (!(await this.#look())) {
       this.stop();
       const seeds = this.#seeds().join(',');
-      throw new Error(`Redis Cluster at ${seeds} cannot be reached, is not complete, or is older than 7.0`);
+      const says = this.#lastError && `: ${this.#lastError}`;
+      throw new Error(`Redis Cluster at ${seeds} cannot be reached, is not complete, or is older than 7.0${says}`);
     }
     this.#later();
   }
@@ -102,7 +104,7 @@ export class ClusterMap {
     try {
       if (!this.#scout) {
         this.#scout = { address, redis };
-        redis.on('error', () => undefined);
+        redis.on('error', (error: Error) => (this.#lastError = error.message));
         await redis.connect();
         const version = /^redis_version:(\d+)/m.exec(await redis.info('server'))?.[1];
         if (Number(version) < 7) throw new Error('no sharded channels before 7.0');

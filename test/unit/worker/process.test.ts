@@ -66,9 +66,13 @@ describe('the process of the worker', () => {
     expect([alone.status, alone.stderr]).toEqual([2, expect.stringContaining('a worker needs REDIS_URL')]);
   });
 
-  it('gives up on a Redis that is not there, and on a port that is taken', async () => {
-    const lost = runMain('worker', [], { REDIS_URL: 'redis://127.0.0.1:1' });
-    expect([lost.status, lost.stderr]).toEqual([1, expect.stringContaining('agentwire worker cannot start: ')]);
+  it('gives up at once on a Redis that refuses it, and on a port that is taken', async () => {
+    const refused = runMain('worker', [], { REDIS_URL: redis.url.replace('//', '//nobody:wrong@') });
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^agentwire worker cannot start: Redis at .*WRONGPASS/),
+    ]);
+    expect(refused.stdout).not.toContain('waiting');
     const worker = await startWorkerProcess({ REDIS_URL: redis.url });
     const second = runMain('worker', [], { REDIS_URL: redis.url, PORT: String(worker.port) });
     expect([second.status, second.stderr]).toEqual([
