@@ -4,15 +4,11 @@ import type { ServiceName } from '../../shared/config/options.ts';
 import type { Log } from '../../shared/observe/log.ts';
 import type { Tracing } from '../../shared/observe/tracing.ts';
 import { refuse } from './process.ts';
+import { askedBy, tracingFaults, value } from './tracing-settings.ts';
 import { packageVersion } from './version.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** For the last spans, when the process ends: a collector that is away must not hold it up. */
 const flushMs = 3000;
-
-/** Each of them says where spans are to go. What else OpenTelemetry has in variables, the SDK reads itself. */
-const asking = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_TRACES_EXPORTER'];
 
 export interface ProcessTracing {
   readonly tracing: Tracing;
@@ -21,13 +17,15 @@ export interface ProcessTracing {
 }
 
 /**
- * Nothing of OpenTelemetry is loaded where nobody asks for it. Where somebody does and it is not there, the process
+ * Nothing of OpenTelemetry is loaded where nobody asks for it. Where somebody does and it cannot be had, the process
  * does not start: one that traces nothing in silence would be found out when the trace is needed.
  */
 export async function tracingOf(service: ServiceName): Promise<ProcessTracing | undefined> {
   const { env } = process;
   const variable = askedBy(env);
   if (variable === undefined) return undefined;
+  const faults = tracingFaults(env);
+  if (faults.length > 0) refuse(service, faults);
   try {
     const { NodeSDK } = await import('@opentelemetry/sdk-node');
     const { Tracing } = await import('../../shared/observe/tracing.ts');
@@ -61,7 +59,12 @@ function spans(tracing: Tracing, sdk: { start(): void; shutdown(): Promise<void>
     },
     stop: () =>
       new Promise((resolve) => {
-        const cancel = realClock.later(flushMs, resolve);
+        // Afresh: what is complained of now is not to be kept back because something was a moment ago.
+        tracing.report(log, realClock);
+        const cancel = realClock.later(flushMs, () => {
+          log.warn('the last spans were not taken in time', { flushMs });
+          resolve();
+        });
         void sdk
           .shutdown()
           .catch((error: unknown) => log.warn('the last spans were not taken', { error }))
@@ -71,13 +74,4 @@ function spans(tracing: Tracing, sdk: { start(): void; shutdown(): Promise<void>
           });
       }),
   };
-}
-
-function askedBy(env: Environment): string | undefined {
-  const off = value(env, 'OTEL_SDK_DISABLED').toLowerCase() === 'true' || value(env, 'OTEL_TRACES_EXPORTER') === 'none';
-  return off ? undefined : asking.find((name) => value(env, name) !== '');
-}
-
-function value(env: Environment, name: string): string {
-  return env[name]?.trim() ?? '';
 }

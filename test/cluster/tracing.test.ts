@@ -209,12 +209,13 @@ it('what waits when a process ends is sent before it does, by one that takes it'
   const collector = await new OtlpCollector().start();
   const never = { OTEL_BSP_SCHEDULE_DELAY: '600000', OTEL_EXPORTER_OTLP_TIMEOUT: '600000' };
   const traceId = newTrace();
-  const endOf = async (env: Record<string, string>): Promise<void> => {
+  const endOf = async (env: Record<string, string>): Promise<string> => {
     const gateway = await startGatewayProcess({ ...env, ...never });
     await gateway.http('POST', '/v1/topics/a/publish', { data: 1 }, { traceparent: traceparentOf(traceId) });
     expect(await gateway.stop()).toBe(0);
+    return gateway.output();
   };
-  // And by one that says nothing at all, within the time of this test.
+  // One that says nothing at all holds it up for a moment, and the loss is told.
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   onTestFinished(() => {
@@ -222,7 +223,12 @@ it('what waits when a process ends is sent before it does, by one that takes it'
     silent.close();
   });
   const { port } = silent.address() as AddressInfo;
-  await Promise.all([endOf(collector.env), endOf({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` })]);
+  const [taken, lost] = await Promise.all([
+    endOf(collector.env),
+    endOf({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` }),
+  ]);
+  expect(taken).not.toContain('the last spans were not taken');
+  expect(lost).toContain('the last spans were not taken in time');
   expect(collector.spans.filter((span) => span.traceId === traceId)).toHaveLength(2);
 });
 
@@ -259,3 +265,8 @@ it.each(['gateway', 'worker'])(
     expect(code).toBe(2);
   },
 );
+
+it('one that is asked for what there is not says which variable it is, and does not start', async () => {
+  const env = { OTEL_TRACES_EXPORTER: 'bogus' };
+  await expect(startGatewayProcess(env)).rejects.toThrow(/cannot start:\n {2}OTEL_TRACES_EXPORTER must be /);
+});
