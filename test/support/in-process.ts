@@ -5,12 +5,14 @@ import { loadConfig } from '../../shared/config/load-config.ts';
 import { createEngine } from '../../shared/engine/create-engine.ts';
 import type { Engine } from '../../shared/engine/engine.ts';
 import { createLogger } from '../../shared/observe/log.ts';
+import type { Tracing } from '../../shared/observe/tracing.ts';
 import type { Middleware } from '../../services/gateway/core/middleware.ts';
 import { Gateway } from '../../services/gateway/gateway.ts';
 
 export interface InProcessOptions {
   clock?: Clock;
   middleware?: readonly Middleware[];
+  tracing?: Tracing;
   /** Stands between the gateway and its store. */
   around?: (engine: Engine) => Engine;
 }
@@ -60,7 +62,7 @@ export async function startGateway(
     metaTtlMs: config.metaTtlS * 1000,
   });
   const engine = options.around?.(store) ?? store;
-  const { clock, middleware } = options;
+  const { clock, middleware, tracing } = options;
   const gateway = new Gateway({
     config,
     engine,
@@ -68,6 +70,7 @@ export async function startGateway(
     version: '0.0.0-test',
     ...(clock ? { clock } : {}),
     ...(middleware ? { middleware } : {}),
+    tracing,
   });
   await store.start();
   await gateway.start();

@@ -5,6 +5,7 @@ import { join } from '../../support/client.ts';
 import type { Frame, TestClient } from '../../support/client.ts';
 import { startGateway } from '../../support/in-process.ts';
 import type { Http } from '../../support/in-process.ts';
+import { recordedTracing } from '../../support/recorded-spans.ts';
 
 type Told = Record<string, unknown>;
 
@@ -177,6 +178,15 @@ describe('watching', () => {
     await native.close();
     await expect.poll(subscriptions).toBe('0');
     expect(calls).toEqual([true, false]);
+  });
+
+  it('looks the figures up without a trace: nobody asked for them then', async () => {
+    const { tracing, spans } = recordedTracing();
+    const { port } = await startGateway({}, { tracing });
+    const client = await look(port);
+    await watch(client, {}, ['metrics']);
+    await client.until(() => client.of('metrics').length > 0, 'figures');
+    expect(spans.map(({ name }) => name)).toEqual(['visual.watch']);
   });
 
   it('shows the figures of node and cluster, at once and then every 5 s, made once for all', async () => {
