@@ -39,12 +39,16 @@ format: install
 image:
 	@docker build -f deploy/docker/Dockerfile -t agentwire .
 
-# A start that fails leaves nothing running. One that changes a cluster which runs leaves it to be looked at.
+# A fault in the settings is named before anything starts or is replaced. A start that fails otherwise leaves nothing
+# running; one that changes a cluster which runs leaves it to be looked at.
 cluster:
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo 'make cluster needs a Docker engine that answers, and the compose plugin; without: make cluster-local' >&2; \
 	  exit 2; }
 	@docker compose build
+	@for service in gateway worker; do \
+	  docker compose run --rm --no-deps --no-TTY $$service node --eval \
+	    "import('/app/dist/services/process/process.js').then(({ configOf }) => configOf('$$service'))" || exit; done
 	@before=$$(docker compose ps --quiet); docker compose up --detach --wait || { \
 	  docker compose logs --tail 20; \
 	  [ -n "$$before" ] || docker compose down; \

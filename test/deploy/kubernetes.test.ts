@@ -27,16 +27,21 @@ interface PodSpec {
   terminationGracePeriodSeconds: number;
   containers: [Container];
 }
+interface Path {
+  path: string;
+  pathType: string;
+  backend: { service: { name: string; port: { name: string } } };
+}
 type Labels = Record<string, string>;
 interface Manifest {
   kind: string;
   metadata: { name: string };
   spec: {
     replicas?: number;
-    selector: Labels & { matchLabels?: Labels };
+    selector?: Labels & { matchLabels?: Labels };
     serviceName?: string;
     ports?: { name: string; targetPort: string }[];
-    rules?: { http: { paths: { backend: { service: { name: string; port: { name: string } } } }[] } }[];
+    rules?: { http: { paths: Path[] } }[];
     template?: { metadata: { labels: Labels }; spec: PodSpec };
   };
 }
@@ -137,15 +142,24 @@ describe('the manifests for Kubernetes', () => {
   ])('let the pods of %s %s be found by %s %s', (owner, name, kind, other) => {
     const { labels, container } = podOf(owner, name);
     const { selector, ports = [] } = named(kind, other).spec;
-    expect(labels).toEqual(selector.matchLabels ?? selector);
-    expect(labels).toEqual(named(owner, name).spec.selector.matchLabels);
+    expect(labels).toEqual(selector?.matchLabels ?? selector);
+    expect(labels).toEqual(named(owner, name).spec.selector?.matchLabels);
     for (const { targetPort } of ports) expect(container.ports.map((port) => port.name)).toContain(targetPort);
   });
 
   it('lead from the ingress to the gateways, and from them to Redis', () => {
-    const backend = named('Ingress', 'agentwire').spec.rules?.[0]?.http.paths[0]?.backend.service;
-    const ports = named('Service', backend?.name ?? '').spec.ports?.map(({ name }) => name);
-    expect(ports).toContain(backend?.port.name);
+    const paths = named('Ingress', 'agentwire').spec.rules?.[0]?.http.paths ?? [];
+    const { service } = paths.find(({ path }) => path === '/')?.backend ?? {};
+    const ports = named('Service', service?.name ?? '').spec.ports?.map(({ name }) => name);
+    expect(ports).toContain(service?.port.name);
     expect(named('Service', new URL(settings['REDIS_URL'] ?? '').hostname).metadata.name).toBe('agentwire-redis');
+  });
+
+  it('keep the figures of the gateways inside', () => {
+    const paths = named('Ingress', 'agentwire').spec.rules?.[0]?.http.paths ?? [];
+    const [metrics] = paths.filter(({ path, pathType }) => path === '/metrics' && pathType === 'Exact');
+    const nowhere = named('Service', metrics?.backend.service.name ?? '');
+    expect(nowhere.spec.selector).toBeUndefined();
+    expect(nowhere.spec.ports?.map(({ name }) => name)).toEqual([metrics?.backend.service.port.name]);
   });
 });
