@@ -78,7 +78,7 @@ export async function runServices(
     if (ending) process.exit(1);
     ending = true;
     if (!stopAll) {
-      // The start may be waiting for a store that is away. Nobody is served yet.
+      // The start may be waiting for a store that is away. A run that was begun already is taken over elsewhere.
       log.info('stopped');
       process.exit(0);
     }
