@@ -83,6 +83,22 @@ function expectRecovered(who: Client): void {
   }
 }
 
+/** Within a numbering there is no hole but one that is announced, as long as the same subscriptions cover the topic. */
+function expectUnbroken(who: Client): void {
+  const last = new Map<string, { epoch: string; seq: number }>();
+  for (const push of who.pushes) {
+    const { answer = [], attached, unsubscribed = [], owed = [] } = push;
+    const changed = [...answer, ...(attached ? [attached] : [])].map(({ topic }) => topic);
+    changed.push(...unsubscribed, ...owed);
+    for (const topic of last.keys()) if (changed.some((name) => matches(name, topic))) last.delete(topic);
+    if (push.renumbered !== undefined || push.from !== undefined || endOf(push)) last.delete(push.topic);
+    if (!push.seq || endOf(push)) continue;
+    const known = last.get(push.topic);
+    if (known?.epoch === push.epoch) expect(push.seq, `a hole before ${JSON.stringify(push)}`).toBe(known!.seq + 1);
+    last.set(push.topic, { epoch: push.epoch!, seq: push.seq });
+  }
+}
+
 /** No name of a topic. */
 const attachment = '@';
 
@@ -165,6 +181,7 @@ test('a numbering that is lost or rewound is announced before anything of the ne
       for (const who of world.clients) {
         expectOnceInOrder(who);
         expectTrue(world, who);
+        expectUnbroken(who);
       }
       // After all that, the node is well again: the next event of each topic reaches everyone who wants it.
       const going = topics.filter((name) => !world.log.hasEnded(name));
