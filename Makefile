@@ -46,9 +46,8 @@ cluster:
 	  echo 'make cluster needs a Docker engine that answers, and the compose plugin; without: make cluster-local' >&2; \
 	  exit 2; }
 	@docker compose build
-	@for service in gateway worker; do \
-	  docker compose run --rm --no-deps --no-TTY $$service node --eval \
-	    "import('/app/dist/services/process/process.js').then(({ configOf }) => configOf('$$service'))" || exit; done
+	@docker compose run --rm --no-deps --no-TTY gateway node --eval \
+	  "import('/app/dist/services/process/process.js').then(({ configOf }) => ['gateway', 'worker'].map(configOf))"
 	@before=$$(docker compose ps --quiet); docker compose up --detach --wait || { \
 	  docker compose logs --tail 20; \
 	  [ -n "$$before" ] || docker compose down; \
