@@ -60,13 +60,9 @@ function join(hub: Hub, subscriber: Subscriber, topic: string, events: readonly 
 
 /** It is known what has reached the connection, and no answer and no loss is still to come before an event. */
 function hasRoom(subscriber: Subscriber): boolean {
-  if (!subscriber.cursor && gathers(subscriber) && !subscriber.socket.flush()) return false;
+  if (!subscriber.cursor && subscriber.gathers && !subscriber.socket.flush()) return false;
   const { cursor, outbox } = subscriber;
   return !outbox && (!cursor || !(cursor.undecided || cursor.hushed > 0 || cursor.blockedSince > 0));
-}
-
-function gathers({ lane, subscriptions }: Subscriber): boolean {
-  return lane === 'native' && subscriptions.size > 0;
 }
 
 /** All that the node has given out of the topic, if the ring has it from the first event on and in one numbering. */

@@ -228,8 +228,7 @@ export class Hub {
   /** Takes a connection off the lane and puts it on a cursor, at the place from which on it has got nothing. */
   leaveLane(subscriber: Subscriber): Cursor {
     // What native publish gathered goes out first; that may find the socket full, and then says from where on.
-    const gathers = subscriber.lane === 'native' && subscriber.subscriptions.size > 0;
-    const decided = subscriber.cursor || !gathers || subscriber.socket.flush();
+    const decided = subscriber.cursor || !subscriber.gathers || subscriber.socket.flush();
     this.lane.leave(subscriber);
     if (subscriber.cursor) return subscriber.cursor;
     const cursor = this.#behind.add(subscriber, this.ring.head);

@@ -37,6 +37,11 @@ export class Subscriber {
     return this.subscriptions.size - (this.attached?.size ?? 0);
   }
 
+  /** Native publish may have gathered something for it in this turn, whose fate a flush tells. */
+  get gathers(): boolean {
+    return this.lane === 'native' && this.subscriptions.size > 0;
+  }
+
   askedFor(name: string): boolean {
     return this.subscriptions.has(name) && !this.attached?.has(name);
   }

@@ -105,7 +105,11 @@ export function take(
   replays: ReadonlyMap<string, Replay>,
 ): boolean {
   const overlapping = countOverlaps(subscriber, added);
-  const leaves = replays.size > 0 || (overlapping > 0 && subscriber.lane === 'native');
+  // What native publish gathered is of the older subscriptions only: what of it is lost has to be known before there are new.
+  const leaves =
+    replays.size > 0 ||
+    (overlapping > 0 && subscriber.lane === 'native') ||
+    (subscriber.gathers && !subscriber.socket.flush());
   // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head.
   if (subscriber.cursor || leaves) {
     const cursor = hub.leaveLane(subscriber);

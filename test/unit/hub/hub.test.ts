@@ -68,6 +68,28 @@ test.each<Since>(['earliest', { seq: 0, epoch: '' }, { time: 0 }, { last: 9 }])(
   },
 );
 
+test('what is lost of the older subscriptions brings nothing from before a new one', async () => {
+  const world = new World(roomy);
+  await settled(world, world.connect(), 'a.b');
+  const client = world.connect();
+  await settled(world, client, 'x');
+  void world.subscribe(client, [{ topic: 'a.b', since: 'latest' }]);
+  await world.turn();
+  world.log.answer(Number.POSITIVE_INFINITY);
+  await world.turn();
+  client.socket.reading = false;
+  // More than the socket takes, and an event of the other topic behind it, in the turn in which the answer is made.
+  publish(world, 'x', 12);
+  publish(world, 'a.b', 1);
+  world.log.answer(Number.POSITIVE_INFINITY);
+  await world.rest();
+  client.socket.reading = true;
+  await world.rest();
+  expect(client.pushes.flatMap(({ answer }) => answer ?? []).at(-1)).toMatchObject({ topic: 'a.b', seq: 1 });
+  expect(eventsOf(client, 'x')).toHaveLength(12);
+  expect(eventsOf(client, 'a.b')).toHaveLength(0);
+});
+
 test('a slow client is off the fast lane and the others stay on it', async () => {
   const world = new World(roomy);
   const slow = world.connect();
