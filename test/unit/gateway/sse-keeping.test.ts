@@ -40,7 +40,9 @@ describe.each([topicPath, '/v1/stream?topic=a.b&topic=c.*'])('a stream at %s', (
     const client = await listen(gateway.port, path);
     const names = path === topicPath ? 1 : 2;
     expect(await figures(gateway)).toMatchObject({ connections: 1, subscriptions: names });
-    expect((await gateway.http('GET', '/metrics')).text).toContain('agentwire_connections_opened_total{dialect="sse"} 1\n');
+    expect((await gateway.http('GET', '/metrics')).text).toContain(
+      'agentwire_connections_opened_total{dialect="sse"} 1\n',
+    );
     client.cut();
     let now = await figures(gateway);
     while (now.connections > 0) now = await figures(gateway);
