@@ -249,7 +249,11 @@ export function expectOnceInOrder(client: Client): void {
       ephemeral.add(push.body!);
     }
     if (push.answer) held.push(...push.answer.map(({ topic }) => topic));
-    if (push.attached) runs.add(push.attached.topic);
+    if (push.attached) {
+      runs.add(push.attached.topic);
+      // It followed nothing of it any more, even if the end of an earlier attachment was not told: a new beginning.
+      if (!push.attached.covered) last.delete(push.attached.topic);
+    }
     if (push.unsubscribed) {
       held = held.filter((name) => !push.unsubscribed!.includes(name));
       for (const name of push.unsubscribed) runs.delete(name);
