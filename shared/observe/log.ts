@@ -33,7 +33,16 @@ export function createLogger(level: LogLevel, base: LogFields, to?: DestinationS
     ...(fields ? { mixin: fields } : {}),
     serializers: { error: stdSerializers.err, url: withoutSecrets, redisUrl: withoutSecrets },
   };
-  return wrap(to === undefined ? pino(options) : pino(options, to));
+  return wrap(pino(options, to ?? standardOutput()));
+}
+
+/**
+ * Not pino's own: once nobody reads its output any more, that one tries for ever to write what is left, and a process
+ * that was told to end hangs (seen one time in six). What nobody reads is lost, and does no harm.
+ */
+function standardOutput(): DestinationStream {
+  if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => {});
+  return process.stdout;
 }
 
 function wrap(logger: Logger): Log {

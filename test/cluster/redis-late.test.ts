@@ -31,7 +31,7 @@ it('a gateway and a worker that are there before Redis wait for it, and serve', 
   expect(Math.max(...said)).toBe(1);
 });
 
-it.each(['gateway', 'worker'])('a %s that waits for Redis ends when it is told to', async (service) => {
+it.each(['gateway', 'worker'])('a %s that waits for Redis ends when it is told to, also unread', async (service) => {
   const main = fileURLToPath(new URL(`../../services/${service}/main.ts`, import.meta.url));
   // Nobody listens on port 1.
   const env = { PORT: '0', NODE_NO_WARNINGS: '1', REDIS_URL: 'redis://127.0.0.1:1' };
@@ -40,6 +40,7 @@ it.each(['gateway', 'worker'])('a %s that waits for Redis ends when it is told t
   let said = '';
   for await (const text of child.stdout) {
     said += String(text);
+    // Closes the pipe: what it says now has no reader.
     if (said.includes('waiting for the store')) break;
   }
   child.kill('SIGTERM');

@@ -26,7 +26,7 @@ import type { Watcher } from '../support/run-watchers.ts';
 import { seeded } from '../support/seeded.ts';
 
 /** 1,000 for the full measure. */
-const runs = Number(process.env['RUN_STORM'] ?? 200);
+const runs = Number(process.env['RUN_STORM'] ?? 120);
 const seed = Number(process.env['RUN_STORM_SEED'] ?? Date.now() % 1_000_000);
 const runsPerSession = 8;
 const patience = { timeout: 180_000, interval: 50 };
