@@ -100,7 +100,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     },
     agentRun: { perSecond: 20, words: 20, delayMs: 20 },
     latency: {
-      fanout: { p95: 100, p99: 250 },
+      fanout: { p95: 200, p99: 400 },
       wildcard: { p95: 100, p99: 250 },
       // What is live while a thousand clients come back waits for the generator, which has to connect them all.
       reconnectStorm: { p95: 500, p99: 1500 },
