@@ -36,27 +36,12 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
 
   /** How the agent stands comes first, if it was ever told. */
   subscribeToAgent(agentId: string): Promise<void> {
-    return this.follow(agentId, topicsOf(agentId));
+    return this.follow(agentId);
   }
 
   unsubscribeFromAgent(agentId: string): Promise<void> {
     this.unfollow(agentId);
     return Promise.resolve();
-  }
-
-  /** How each of them stands comes first. */
-  subscribeToAll(): Promise<void> {
-    return this.follow('*', topicsOf('*'));
-  }
-
-  /** The ancestor's name for `subscribeToAll`. */
-  subscribeAll(): Promise<void> {
-    return this.subscribeToAll();
-  }
-
-  /** What follows `agent.`, as in `*.status`. */
-  subscribePattern(pattern: string): Promise<void> {
-    return this.follow(pattern, [[`${family}.${pattern}`]]);
   }
 
   getSubscribedAgents(): string[] {
@@ -91,6 +76,11 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
 
   #publishStatus(event: AgentStatus): Promise<PublishResult> {
     return this.publish(event.agentId, 'status', event);
+  }
+
+  protected topicsOf(id: string): Followed[] {
+    const of = `${family}.${id}`;
+    return [[`${of}.status`, present], [`${of}.health`, present], [`${of}.metrics`], [`${of}.logs`]];
   }
 
   protected heard(kind: string, id: string, data: unknown): void {
@@ -147,9 +137,4 @@ export class AgentChannelServer extends ChannelServer {
   #publishStatus(event: AgentStatus): Promise<PublishResult> {
     return this.publish(event.agentId, 'status', event);
   }
-}
-
-function topicsOf(id: string): Followed[] {
-  const of = `${family}.${id}`;
-  return [[`${of}.status`, present], [`${of}.health`, present], [`${of}.metrics`], [`${of}.logs`]];
 }

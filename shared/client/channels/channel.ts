@@ -43,6 +43,25 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
     for (const id of this.#followed.keys()) this.unfollow(id);
   }
 
+  /** As `subscribeTo…` of one, for each that there is. */
+  subscribeToAll(): Promise<void> {
+    return this.follow('*');
+  }
+
+  /** The ancestor's name for `subscribeToAll`. */
+  subscribeAll(): Promise<void> {
+    return this.subscribeToAll();
+  }
+
+  /** What follows the family, as in `*.status`. */
+  subscribePattern(pattern: string): Promise<void> {
+    const topic = `${this.#family}.${pattern}`;
+    return this.follow(topic, [[topic]]);
+  }
+
+  /** Where one of them is heard, or all (`*`). */
+  protected abstract topicsOf(id: string): readonly Followed[];
+
   /** By the last segment of the topic. */
   protected abstract heard(kind: string, id: string, data: unknown): void;
 
@@ -52,8 +71,8 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
     this.emit(`${name}:${id}`, data);
   }
 
-  /** Of one id, or of all (`*`), or of whatever stands between. Once, however often it is asked for. */
-  protected follow(id: string, topics: readonly Followed[]): Promise<void> {
+  /** Of one id, or of all, or of whatever a topic names. Once, however often it is asked for. */
+  protected follow(id: string, topics = this.topicsOf(id)): Promise<void> {
     const known = this.#followed.get(id);
     if (known) return known.ready;
     const made = topics.map(([topic, since = 'latest']) => this.client.subscribe(topic, ignore, { since }));

@@ -58,26 +58,12 @@ export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
   }
 
   subscribeToSwarm(swarmId: string): Promise<void> {
-    return this.follow(swarmId, topicsOf(swarmId));
+    return this.follow(swarmId);
   }
 
   unsubscribeFromSwarm(swarmId: string): Promise<void> {
     this.unfollow(swarmId);
     return Promise.resolve();
-  }
-
-  subscribeToAll(): Promise<void> {
-    return this.follow('*', topicsOf('*'));
-  }
-
-  /** The ancestor's name for `subscribeToAll`. */
-  subscribeAll(): Promise<void> {
-    return this.subscribeToAll();
-  }
-
-  /** What follows `swarm.`, as in `*.consensus`. */
-  subscribePattern(pattern: string): Promise<void> {
-    return this.follow(pattern, [[`${family}.${pattern}`]]);
   }
 
   getSubscribedSwarms(): string[] {
@@ -149,6 +135,10 @@ export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
       timeoutMs,
       tooLate: `proposal ${proposal} was not decided within ${timeoutMs} ms`,
     });
+  }
+
+  protected topicsOf(id: string): Followed[] {
+    return Object.keys(names).map((kind): Followed => [`${family}.${id}.${kind}`]);
   }
 
   protected heard(kind: string, id: string, data: unknown): void {
@@ -232,10 +222,6 @@ export interface ConsensusPart {
 }
 
 const undated = { deadlineMs: 10_000 };
-
-function topicsOf(id: string): Followed[] {
-  return Object.keys(names).map((kind): Followed => [`${family}.${id}.${kind}`]);
-}
 
 /** Once, however often it is sent: one of this id that is there already and says the same is the one. */
 async function propose(client: AgentwireClient, swarm: string, asked: NewProposal): Promise<ProposalRecord> {

@@ -48,26 +48,12 @@ export class TaskChannelClient extends ChannelClient<TaskEvents> {
 
   /** How far it is comes first, if that was ever told. */
   subscribeToTask(taskId: string): Promise<void> {
-    return this.follow(taskId, topicsOf(taskId));
+    return this.follow(taskId);
   }
 
   unsubscribeFromTask(taskId: string): Promise<void> {
     this.unfollow(taskId);
     return Promise.resolve();
-  }
-
-  subscribeToAll(): Promise<void> {
-    return this.follow('*', topicsOf('*'));
-  }
-
-  /** The ancestor's name for `subscribeToAll`. */
-  subscribeAll(): Promise<void> {
-    return this.subscribeToAll();
-  }
-
-  /** What follows `task.`, as in `*.progress`. */
-  subscribePattern(pattern: string): Promise<void> {
-    return this.follow(pattern, [[`${family}.${pattern}`]]);
   }
 
   getSubscribedTasks(): string[] {
@@ -138,6 +124,12 @@ export class TaskChannelClient extends ChannelClient<TaskEvents> {
     return last && { ...last, topic };
   }
 
+  protected topicsOf(id: string): Followed[] {
+    const of = `${family}.${id}`;
+    const others = ['created', 'assigned', 'completed', 'failed', 'error'].map((kind): Followed => [`${of}.${kind}`]);
+    return [[`${of}.progress`, present], ...others];
+  }
+
   protected heard(kind: string, id: string, data: unknown): void {
     if (kinds.has(kind)) this.tell(kind as keyof TaskEvents, id, data);
   }
@@ -190,12 +182,6 @@ export class TaskChannelServer extends ChannelServer {
     const took = duration === undefined ? {} : { duration };
     return this.publishFailed({ taskId, error: { message: error.message }, ...took });
   }
-}
-
-function topicsOf(id: string): Followed[] {
-  const of = `${family}.${id}`;
-  const others = ['created', 'assigned', 'completed', 'failed', 'error'].map((kind): Followed => [`${of}.${kind}`]);
-  return [[`${of}.progress`, present], ...others];
 }
 
 /** The ancestor has one event for both ends. */
