@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { ok } from '../base/errors.ts';
 import type { Result } from '../base/errors.ts';
 import type { Leases } from '../engine/engine.ts';
+import { Gathered } from './gathered.ts';
 
 const announceMs = 2000;
 const workerGroup = 'workers';
@@ -43,9 +44,8 @@ export class Agents {
   #cancel: () => void = () => {};
   #stopped = false;
   #copy: Copy | undefined;
-  /** A question that is on its way; and one that goes out when that has its answer, for those who came too late for it. */
-  #asking: Promise<Result<Copy>> | undefined;
-  #askingNext: Promise<Result<Copy>> | undefined;
+  /** However many ask at once, the store is asked one at a time. */
+  readonly #asking = new Gathered(() => this.#read());
 
   constructor(leases: Leases, clock: Clock) {
     this.#leases = leases;
@@ -71,12 +71,12 @@ export class Agents {
   async known(agent: string): Promise<Result<boolean>> {
     const now = this.#clock.now();
     if (this.#copy && now - this.#copy.at < copyMs && this.#copy.names.has(agent)) return ok(true);
-    const copy = await this.#ask();
+    const copy = await this.#asking.ask();
     return copy.ok ? ok(copy.value.names.has(agent)) : copy;
   }
 
   async agents(): Promise<Result<AgentInfo[]>> {
-    const copy = await this.#ask();
+    const copy = await this.#asking.ask();
     return copy.ok ? ok(copy.value.agents) : copy;
   }
 
@@ -97,19 +97,9 @@ export class Agents {
     this.#cancel = this.#clock.later(announceMs, () => void this.#announce(figures));
   }
 
-  /** However many ask at once, the store is asked one at a time. */
-  #ask(): Promise<Result<Copy>> {
-    if (!this.#asking) return (this.#asking = this.#read());
-    this.#askingNext ??= this.#asking.then(() => {
-      this.#askingNext = undefined;
-      return (this.#asking = this.#read());
-    });
-    return this.#askingNext;
-  }
-
   async #read(): Promise<Result<Copy>> {
     const at = this.#clock.now();
-    const held = await this.#leases.list(agentGroup).finally(() => (this.#asking = undefined));
+    const held = await this.#leases.list(agentGroup);
     if (!held.ok) return held;
     const agents = held.value.map(({ member, value }) => ({ name: member, description: value }));
     this.#copy = { agents, names: new Set(agents.map(({ name }) => name)), at };
