@@ -1,15 +1,11 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join as joinPath } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { balancerConfig } from '../../deploy/local/balancer-config.ts';
 import { freePorts } from '../../deploy/local/ports.ts';
-import { environment, lacks, run } from '../support/deploy-files.ts';
+import { lacks, run } from '../support/deploy-files.ts';
+import { startHaproxy } from '../support/front-door.ts';
 
 const without = lacks('haproxy', '-v');
 const patience = { timeout: 10_000, interval: 20 };
@@ -62,16 +58,7 @@ async function balanced(): Promise<Balanced> {
   const [clients = 0, stats = 0, ...ports] = await freePorts(4);
   const backends: readonly [Backend, Backend] = [new Backend(ports[0] ?? 0), new Backend(ports[1] ?? 0)];
   for (const backend of backends) await backend.start();
-  const folder = mkdtempSync(joinPath(tmpdir(), 'agentwire-haproxy-'));
-  const path = joinPath(folder, 'haproxy.cfg');
-  writeFileSync(path, balancerConfig({ clients, stats, gateways: ports }));
-  const haproxy = spawn('haproxy', ['-db', '-f', path], { env: environment, stdio: 'ignore' });
-  onTestFinished(async () => {
-    const gone = once(haproxy, 'exit');
-    haproxy.kill('SIGKILL');
-    await gone;
-    rmSync(folder, { recursive: true });
-  });
+  startHaproxy({ clients, stats, gateways: ports });
   const inUse = async (): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${stats}/metrics`)).text();
     return Number(/^haproxy_backend_active_servers\{proxy="gateways"\} (\d+)/m.exec(text)?.[1]);

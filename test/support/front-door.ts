@@ -21,16 +21,7 @@ export const frontDoorName = installed ? "the project's HAProxy" : 'a balancer t
 export async function openFrontDoor(gateways: readonly number[]): Promise<number> {
   if (!installed) return (await startBalancer([...gateways])).port;
   const [clients = 0, stats = 0] = await freePorts(2);
-  const folder = mkdtempSync(join(tmpdir(), 'agentwire-haproxy-'));
-  const path = join(folder, 'haproxy.cfg');
-  writeFileSync(path, balancerConfig({ clients, stats, gateways }));
-  const haproxy = spawn('haproxy', ['-db', '-f', path], { env: environment, stdio: 'ignore' });
-  onTestFinished(async () => {
-    const gone = once(haproxy, 'exit');
-    haproxy.kill('SIGKILL');
-    await gone;
-    rmSync(folder, { recursive: true });
-  });
+  startHaproxy({ clients, stats, gateways });
   await vi.waitFor(
     async () => {
       const text = await (await fetch(`http://127.0.0.1:${stats}/metrics`)).text();
@@ -40,4 +31,18 @@ export async function openFrontDoor(gateways: readonly number[]): Promise<number
     { timeout: 20_000, interval: 20 },
   );
   return clients;
+}
+
+/** The program with the configuration of this project. Gone at the end of the test. */
+export function startHaproxy(ports: Parameters<typeof balancerConfig>[0]): void {
+  const folder = mkdtempSync(join(tmpdir(), 'agentwire-haproxy-'));
+  const path = join(folder, 'haproxy.cfg');
+  writeFileSync(path, balancerConfig(ports));
+  const haproxy = spawn('haproxy', ['-db', '-f', path], { env: environment, stdio: 'ignore' });
+  onTestFinished(async () => {
+    const gone = once(haproxy, 'exit');
+    haproxy.kill('SIGKILL');
+    await gone;
+    rmSync(folder, { recursive: true });
+  });
 }
