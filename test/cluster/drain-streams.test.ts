@@ -7,9 +7,12 @@ import { startGatewayProcess } from '../support/gateway-process.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { listen, SseClient } from '../support/sse.ts';
 
-const drainMs = 4000;
-/** Ends after those have been closed who could go on elsewhere, and before the drain is over. */
-const input = { text: Array.from({ length: 20 }, (_, i) => `word${i} `).join(''), delayMs: 150 };
+const drainMs = 6000;
+/**
+ * Ends after the first of them would have been closed, had they a way back, and two seconds before the drain is over:
+ * one second was too little for a machine that was busy with other work.
+ */
+const input = { text: Array.from({ length: 20 }, (_, i) => `word${i} `).join(''), delayMs: 210 };
 const env = { AGENTWIRE_DRAIN_MS: String(drainMs), AGENTWIRE_CHAT_AGENT: 'echo', AGENTWIRE_DEFAULT_AGENT: 'echo' };
 
 async function onRedis(): Promise<Record<string, string>> {
