@@ -16,15 +16,21 @@ export interface SentinelSet {
   stop(): Promise<void>;
 }
 
-/** A master, a replica, and one sentinel that makes the replica the master soon after the master went silent. */
-export async function startSentinel(): Promise<SentinelSet> {
+/**
+ * What a test wants whose master dies. Not the default: a machine that is held up for so long, or a test that kills the
+ * sentinel's own connections, would get a replica promoted that lacks what was acknowledged a moment ago.
+ */
+export const promotesSoon = { downAfterMs: 500 };
+
+/** A master, a replica, and one sentinel that makes the replica the master when the master was silent for so long. */
+export async function startSentinel({ downAfterMs } = { downAfterMs: 60_000 }): Promise<SentinelSet> {
   const args = ['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'];
   const master = await startRedis({ args });
   const replica = await startRedis({ args: [...args, '--replicaof', '127.0.0.1', String(master.port)] });
   const [ofMaster, ofReplica] = [client(master.port), client(replica.port)];
   await comesTrue(async () => (await ofReplica.info('replication')).includes('master_link_status:up'));
   await comesTrue(async () => (await ofMaster.info('replication')).includes('state=online'));
-  const sentinel = await startWatching(master.port);
+  const sentinel = await startWatching(master.port, downAfterMs);
 
   return {
     url: `redis-sentinel://127.0.0.1:${sentinel.port}/main`,
@@ -42,11 +48,11 @@ export async function startSentinel(): Promise<SentinelSet> {
 }
 
 /** The sentinel, once it knows the replica. A port that is taken ends it at once: then another is tried. */
-async function startWatching(masterPort: number) {
+async function startWatching(masterPort: number, downAfterMs: number) {
   for (let tries = 1; ; tries++) {
     const port = 12_000 + Math.floor(Math.random() * 18_000);
     const folder = mkdtempSync(join(tmpdir(), 'agentwire-sentinel-'));
-    const child = launch(folder, port, masterPort);
+    const child = launch(folder, port, masterPort, downAfterMs);
     const abandoned = (): void => {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true, force: true });
@@ -76,14 +82,14 @@ async function knowsReplica(sentinel: Redis): Promise<boolean> {
   return replicas.some((fields) => fields.includes('slave') && fields.includes('ok'));
 }
 
-function launch(folder: string, port: number, masterPort: number): ChildProcess {
+function launch(folder: string, port: number, masterPort: number, downAfterMs: number): ChildProcess {
   const file = join(folder, 'sentinel.conf');
   const lines = [
     `port ${port}`,
     'bind 127.0.0.1',
     `dir ${folder}`,
     `sentinel monitor main 127.0.0.1 ${masterPort} 1`,
-    'sentinel down-after-milliseconds main 500',
+    `sentinel down-after-milliseconds main ${downAfterMs}`,
     'sentinel failover-timeout main 5000',
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);

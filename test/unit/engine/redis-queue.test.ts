@@ -6,7 +6,7 @@ import { createRedisEngine } from '../../../shared/engine/redis/redis-engine.ts'
 import { codeOf, count, got } from '../../contracts/engine-bench.ts';
 import { startQueueProcess } from '../../support/queue-process.ts';
 import { startCluster } from '../../support/redis-cluster.ts';
-import { startSentinel } from '../../support/redis-sentinel.ts';
+import { promotesSoon, startSentinel } from '../../support/redis-sentinel.ts';
 import { startRedis, type RedisServer } from '../../support/redis-server.ts';
 
 const patience = { timeout: 25_000, interval: 20 };
@@ -241,7 +241,7 @@ describe('a queue on Redis when something breaks', () => {
   });
 
   it('goes on at the server that sentinels made the master', async () => {
-    const set = await startSentinel();
+    const set = await startSentinel(promotesSoon);
     try {
       const { add, begun, consume, atOnce } = await started(set.url);
       await consume(atOnce);

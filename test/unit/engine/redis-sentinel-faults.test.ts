@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../../shared/engine/engine.ts';
 import { body, got } from '../../contracts/engine-bench.ts';
 import { everything, faultsIn, startEngine, Traffic } from '../../support/engine-traffic.ts';
-import { startSentinel, type SentinelSet } from '../../support/redis-sentinel.ts';
+import { promotesSoon, startSentinel, type SentinelSet } from '../../support/redis-sentinel.ts';
 
 const patience = { timeout: 20_000, interval: 20 };
 
@@ -12,7 +12,7 @@ describe('the redis engine behind a sentinel that makes another server the maste
   const engines: Engine[] = [];
 
   beforeEach(async () => {
-    set = await startSentinel();
+    set = await startSentinel(promotesSoon);
   });
   afterEach(async () => {
     for (const engine of engines.splice(0)) await engine.stop();
