@@ -30,10 +30,12 @@ export interface JoinOptions {
 }
 
 interface Waiter {
+  readonly patience: NodeJS.Timeout;
   look(): boolean;
   settle(): void;
 }
 
+/** How long nothing may come while something is waited for: a machine that is slow is not taken for one that is stuck. */
 const patienceMs = 20_000;
 
 /**
@@ -157,19 +159,13 @@ export class TestClient {
   until(condition: () => boolean, what = 'a condition'): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const patience = setTimeout(() => {
         this.#waiters.delete(waiter);
         const last = JSON.stringify(this.frames.slice(-3)).slice(0, 600);
         const state = this.closed ? `closed with ${this.closed.code}` : 'open';
         reject(new Error(`${what} did not come; the connection is ${state}; of ${this.frames.length} frames: ${last}`));
       }, patienceMs);
-      const waiter: Waiter = {
-        look: condition,
-        settle: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-      };
+      const waiter: Waiter = { patience, look: condition, settle: resolve };
       this.#waiters.add(waiter);
     });
   }
@@ -178,6 +174,7 @@ export class TestClient {
     if (binary !== (this.format === 'msgpack')) throw new Error(`a ${binary ? 'binary' : 'text'} frame came`);
     const frame = (binary ? decode(data) : JSON.parse(data.toString())) as Frame;
     this.frames.push(frame);
+    for (const { patience } of this.#waiters) patience.refresh();
     this.onFrame(frame);
     this.#look();
   }
@@ -185,6 +182,7 @@ export class TestClient {
   #look(): void {
     for (const waiter of this.#waiters) {
       if (!waiter.look()) continue;
+      clearTimeout(waiter.patience);
       this.#waiters.delete(waiter);
       waiter.settle();
     }
