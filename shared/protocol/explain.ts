@@ -11,7 +11,7 @@ const longest = 200;
 export function explain(error: z.ZodError, frame: unknown, whole = 'the request'): string {
   const first = error.issues[0];
   if (first === undefined) return `${whole} is not valid`;
-  const { issue, path } = innermost(first, []);
+  const { issue, path } = innermost(first, [], frame);
   const name = fieldName(path, whole);
   const text = `${name} ${complaint(issue, valueAt(frame, path))}`;
   // Names of fields may come from the client, so they may be of any length.
@@ -20,18 +20,23 @@ export function explain(error: z.ZodError, frame: unknown, whole = 'the request'
 
 /**
  * No form of a union fitted: speak of the one that came nearest, which is one whose fault lies inside the value rather
- * than in its kind, and of those the one with the fewest faults. None: speak of the union itself.
+ * than in its kind, in a field that is there rather than in one that other forms do without, and of those the one with
+ * the fewest faults. None: speak of the union itself.
  */
-function innermost(issue: Issue, base: PropertyKey[]): { issue: Issue; path: PropertyKey[] } {
+function innermost(issue: Issue, base: PropertyKey[], frame: unknown): { issue: Issue; path: PropertyKey[] } {
   const path = [...base, ...issue.path];
   if (issue.code !== 'invalid_union') return { issue, path };
-  let nearest: Issue[] | undefined;
+  const isThere = (inner: Issue): boolean => valueAt(frame, [...path, ...inner.path]) !== undefined;
+  let nearest: { faults: Issue[]; there: boolean } | undefined;
   for (const form of issue.errors) {
-    if (!form.some((inner) => inner.path.length > 0)) continue;
-    if (nearest === undefined || form.length < nearest.length) nearest = form;
+    const faults = form.filter((inner) => inner.path.length > 0);
+    if (faults.length === 0) continue;
+    const there = faults.some(isThere);
+    const asNear = nearest?.there === there;
+    if (!nearest || (asNear ? faults.length < nearest.faults.length : there)) nearest = { faults, there };
   }
-  const next = nearest?.find((inner) => inner.path.length > 0);
-  return next === undefined ? { issue, path } : innermost(next, path);
+  const next = nearest?.faults.find((inner) => !nearest.there || isThere(inner));
+  return next === undefined ? { issue, path } : innermost(next, path, frame);
 }
 
 function complaint(issue: Issue, value: unknown): string {

@@ -110,6 +110,10 @@ describe('the refusal of a bad request names the field and what is wrong with it
     [subscribeTo({ topic: 'a', since: { seq: 1 } }), 'topics[0].since.epoch is missing'],
     [subscribeTo({ topic: 'a', since: { last: 0 } }), 'topics[0].since.last is refused: too small'],
     [subscribeTo({ topic: 'a', since: { last: 1001 } }), 'topics[0].since.last is refused: too big'],
+    [subscribeTo({ topic: 'a', since: { last: 1.5 } }), 'topics[0].since.last must be an integer'],
+    [subscribeTo({ topic: 'a', since: { last: 'x' } }), 'topics[0].since.last must be a number'],
+    [subscribeTo({ topic: 'a', since: { seq: 'x' } }), 'topics[0].since.seq must be a number'],
+    [subscribeTo({ topic: 'a', since: { epoch: 5 } }), 'topics[0].since.epoch must be a string'],
     [
       subscribeTo({ topic: 'a', since: { positions: { b: { seq: -1, epoch: '' } }, time: 1 } }),
       'topics[0].since.positions.b.seq is refused: too small',
