@@ -157,6 +157,8 @@ export interface Change {
   del?: string[];
   /** Ordered lists of keys, lowest score first, ties by key. `score: null` takes the key out. */
   rank?: { list: string; key: string; score: number | null }[];
+  /** A list goes as a whole when the longest of the times that it was given is over; one that was given none stays. */
+  keepLists?: { list: string; ttlMs: number }[];
   append?: Append[];
 }
 

@@ -131,6 +131,31 @@ export function recordPromises(bench: () => Bench): void {
     expect(await got(records.page('h.1', 'l', { limit: 10 }))).toEqual({ keys: [] });
   });
 
+  test('a list that is kept for a time ends by itself, as a whole, and one that is not stays', async () => {
+    const { records } = bench().engine;
+    const rank = (list: string, key: string, ttlMs?: number) =>
+      got(
+        records.commit('h.1', {
+          rank: [{ list, key, score: 1 }],
+          ...(ttlMs === undefined ? {} : { keepLists: [{ list, ttlMs }] }),
+        }),
+      );
+    const listed = async (list: string): Promise<string[]> =>
+      (await got(records.page('h.1', list, { limit: 10 }))).keys;
+    await rank('stays', 'a');
+    await rank('later', 'a');
+    for (const list of ['short', 'later']) await rank(list, 'b', 40);
+    // The longest time counts, and who asks for none leaves it as it is.
+    for (const [key, ttlMs] of [['b', 3_600_000], ['c', 40], ['d']] as const) await rank('longer', key, ttlMs);
+    await got(records.commit('h.1', { keepLists: [{ list: 'never', ttlMs: 40 }] }));
+    bench().pass(10_000);
+    await until(async () => expect([await listed('short'), await listed('later')]).toEqual([[], []]));
+    expect(await listed('stays')).toEqual(['a']);
+    expect(await listed('longer')).toEqual(['b', 'c', 'd']);
+    await rank('short', 'e');
+    expect(await listed('short')).toEqual(['e']);
+  });
+
   test('a page goes on where the one before ended, also when keys came and went in between', async () => {
     const { records } = bench().engine;
     for (const reverse of [false, true]) {

@@ -48,7 +48,7 @@ export function recordOf({ terms, standing }: Kept): ProposalRecord {
   return { ...rest, tally, decided: verdict !== undefined, ...verdict };
 }
 
-type Writes = Required<Pick<Change, 'put' | 'rank'>> & Pick<Change, 'del'>;
+type Writes = Required<Pick<Change, 'put' | 'rank' | 'keepLists'>> & Pick<Change, 'del'>;
 
 /** Until when it is kept after a change: for so long, and for as long after the deadline that it waits for. */
 function keptUntil({ terms, standing }: Kept, now: number, keptMs: number): number {
@@ -74,9 +74,11 @@ export function putKept(kept: Kept, votes: readonly VotesRecord[], now: number, 
   const put = [{ key: standingKey(proposal), value: JSON.stringify({ ...standing, restUntil }), ttlMs: until - now }];
   if (renewed) put.push({ key: termsKey(proposal), value: JSON.stringify(terms), ...rest });
   const rank = [{ list: endsList, key: proposal, score: until }];
+  // The last proposal of a swarm takes the lists along: nobody comes after it to tidy them.
+  const keepLists = [proposalsList, endsList].map((list) => ({ list, ttlMs: until - now }));
   // The tally is what stays of the votes.
-  if (standing.verdict) return { put, rank, del: allVotesKeys(proposal) };
-  return { put: [...put, ...votes.map((record) => ({ ...record, ...rest }))], rank };
+  if (standing.verdict) return { put, rank, keepLists, del: allVotesKeys(proposal) };
+  return { put: [...put, ...votes.map((record) => ({ ...record, ...rest }))], rank, keepLists };
 }
 
 /** At its deadline, by the votes that were cast. */

@@ -86,13 +86,14 @@ export class Swarms {
       const set = await setDeadline(engine, { swarm, proposal, at: deadlineAt }, now);
       if (!set.ok) return set;
     }
-    const { put, rank } = putKept(kept, [], now, this.#keptMs);
+    const { put, rank, keepLists } = putKept(kept, [], now, this.#keptMs);
     const made = await this.#records.commit(homeOfSwarm(swarm), {
       expect: [{ key: standingKey(proposal), rev: 0 }],
       put,
       // Of another one that had this id, and that nobody knows any more.
       del: allVotesKeys(proposal),
       rank: [...rank, { list: proposalsList, key: proposal, score: this.#nextRank(now) }],
+      keepLists,
       append: [toldOfProposal(record)],
     });
     if (!made.ok) return made.code === 'conflict' ? idTaken : made;
@@ -202,7 +203,7 @@ export class Swarms {
     return read.value[0] ? idTaken : undefined;
   }
 
-  /** A list has no end of its own: who adds to it takes out what leads nowhere. */
+  /** Where a swarm goes on, its lists do: who adds to them takes out what leads nowhere. */
   async #tidy(swarm: string): Promise<void> {
     const home = homeOfSwarm(swarm);
     const page = await this.#records.page(home, endsList, { limit: tidiedAtOnce });

@@ -15,10 +15,16 @@ interface Held extends Ending {
   rev: number;
 }
 
+interface HeldList extends Ending {
+  readonly home: Home;
+  readonly name: string;
+  readonly ranking: Ranking;
+}
+
 interface Home {
   readonly name: string;
   readonly records: Map<string, Held>;
-  readonly lists: Map<string, Ranking>;
+  readonly lists: Map<string, HeldList>;
 }
 
 /** Each home has keys and lists of its own. A home without any is no longer held. */
@@ -27,6 +33,7 @@ export class MemoryRecords implements Records {
   readonly #now: () => number;
   readonly #homes = new Map<string, Home>();
   readonly #expiry = new Expiry<Held>();
+  readonly #listExpiry = new Expiry<HeldList>();
 
   constructor(log: Pick<MemoryLog, 'refusalOf' | 'appendAt'>, now: () => number) {
     this.#log = log;
@@ -47,8 +54,9 @@ export class MemoryRecords implements Records {
     list: string,
     range: { cursor?: string; limit: number; reverse?: boolean },
   ): Promise<Result<{ keys: string[]; cursor?: string }>> {
-    const ranking = this.#homes.get(home)?.lists.get(list);
-    return Promise.resolve(ranking ? ranking.page(range) : ok({ keys: [] }));
+    const held = this.#homes.get(home)?.lists.get(list);
+    const lasts = held !== undefined && held.endsAt > this.#now();
+    return Promise.resolve(lasts ? held.ranking.page(range) : ok({ keys: [] }));
   }
 
   async commit(home: string, change: Change): Promise<Result<{ appended: Appended[] }>> {
@@ -71,10 +79,15 @@ export class MemoryRecords implements Records {
 
   /** True when there is more to do than fits into one sweep. */
   sweep(now: number): boolean {
-    return this.#expiry.sweep(now, (held) => {
+    const moreRecords = this.#expiry.sweep(now, (held) => {
       if (held.home.records.get(held.key) === held) held.home.records.delete(held.key);
       this.#tidy(held.home);
     });
+    const moreLists = this.#listExpiry.sweep(now, (held) => {
+      if (held.home.lists.get(held.name) === held) held.home.lists.delete(held.name);
+      this.#tidy(held.home);
+    });
+    return moreRecords || moreLists;
   }
 
   #find(home: string, key: string, now: number): Held | undefined {
@@ -96,12 +109,27 @@ export class MemoryRecords implements Records {
     for (const put of change.put ?? []) this.#put(home, put, now);
     for (const key of change.del ?? []) this.#delete(home, key);
     for (const { list, key, score } of change.rank ?? []) {
-      let ranking = home.lists.get(list);
-      if (!ranking) home.lists.set(list, (ranking = new Ranking()));
+      const { ranking } = this.#list(home, list, now);
       ranking.set(key, score);
       if (ranking.size === 0) home.lists.delete(list);
     }
+    for (const { list, ttlMs } of change.keepLists ?? []) {
+      const held = home.lists.get(list);
+      if (!held) continue;
+      held.endsAt = held.endsAt === Infinity ? now + ttlMs : Math.max(held.endsAt, now + ttlMs);
+      this.#listExpiry.file(held);
+    }
     this.#tidy(home);
+  }
+
+  /** One that is over, and not swept yet, begins anew. */
+  #list(home: Home, name: string, now: number): HeldList {
+    let held = home.lists.get(name);
+    if (!held || held.endsAt <= now) {
+      held = { home, name, ranking: new Ranking(), endsAt: Infinity, filedAt: Infinity };
+      home.lists.set(name, held);
+    }
+    return held;
   }
 
   #put(home: Home, put: { key: string; value: string; ttlMs?: number }, now: number): void {

@@ -78,10 +78,10 @@ export class RedisRecords implements Records {
   async commit(home: string, change: Change): Promise<Result<{ appended: Appended[] }>> {
     const partition = this.#keys.partitionOf(home);
     const record = (key: string): string => this.#keys.record(partition, home, key);
-    const { expect = [], put = [], del = [], rank = [], append = [] } = change;
+    const { expect = [], put = [], del = [], rank = [], keepLists = [], append = [] } = change;
     const keys = [''];
     const args = appendHeader(this.#settings);
-    args.push(String(expect.length), String(put.length), String(del.length), String(rank.length));
+    args.push(...[expect, put, del, rank, keepLists].map(({ length }) => String(length)));
     for (const { key, rev } of expect) {
       keys.push(record(key));
       args.push(String(rev));
@@ -94,6 +94,10 @@ export class RedisRecords implements Records {
     for (const { list, key, score } of rank) {
       keys.push(this.#keys.rankedList(partition, home, list));
       args.push(key, score === null ? '' : String(score));
+    }
+    for (const { list, ttlMs } of keepLists) {
+      keys.push(this.#keys.rankedList(partition, home, list));
+      args.push(String(ttlMs));
     }
     const results: Promise<Result<Appended>>[] = [];
     const waiting = append.map((event): WaitingAppend => {

@@ -213,6 +213,29 @@ describe('a proposal', () => {
     expect(await got(stage.swarms.list('s', { limit: 10 }))).toEqual({ proposals: [] });
   });
 
+  it('that was the last of its swarm takes the lists along when its time is over', async () => {
+    const stage = new SwarmStage();
+    await stage.propose({ proposal: 'first', quorum: 1 });
+    await stage.propose({ proposal: 'last', voters: ['a', 'b'] });
+    const listed = (): Promise<string[][]> =>
+      Promise.all(
+        ['proposals', 'ends'].map(
+          async (list) => (await got(stage.engine.records.page('swarm.s', list, { limit: 100 }))).keys,
+        ),
+      );
+    await stage.pass(keptS * 500);
+    await got(stage.swarms.vote('s', 'last', yes('a')));
+    await stage.pass(keptS * 1000 - 1);
+    // A vote keeps the whole of it for longer.
+    expect((await got(stage.swarms.list('s', { limit: 10 }))).proposals).toHaveLength(1);
+    expect(await listed()).toEqual([
+      ['first', 'last'],
+      ['first', 'last'],
+    ]);
+    await stage.pass(1);
+    expect(await listed()).toEqual([[], []]);
+  });
+
   it('whose time is over is taken off the lists by the next ones', async () => {
     const stage = new SwarmStage();
     for (const proposal of crowd(20)) await stage.propose({ proposal, quorum: 1 });
