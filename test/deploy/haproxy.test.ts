@@ -3,8 +3,10 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { errorTable } from '../../shared/base/errors.ts';
+import type { ErrorCode } from '../../shared/base/errors.ts';
 import { freePorts } from '../../deploy/local/ports.ts';
-import { lacks, run } from '../support/deploy-files.ts';
+import { lacks, run, textOf } from '../support/deploy-files.ts';
 import { startHaproxy } from '../support/front-door.ts';
 
 const without = lacks('haproxy', '-v');
@@ -17,6 +19,8 @@ class Backend {
   ready = true;
   /** Refuses as a gateway does that drains, or says no to a request. */
   refuses = false;
+  /** Is gone when it has read a request. */
+  dies = false;
   readonly #server: Server;
 
   constructor(port: number) {
@@ -25,6 +29,7 @@ class Backend {
     this.#server = createServer((request, response) => {
       if (request.url === '/readyz') return void response.writeHead(this.ready ? 200 : 503).end();
       if (request.method === 'GET' || request.method === 'POST') this.reached[request.method]++;
+      if (this.dies) return void request.socket.destroy();
       response.writeHead(this.refuses ? 503 : 200).end();
     });
     this.#server.on('upgrade', (request, socket, head) => {
@@ -79,6 +84,21 @@ async function times<T>(count: number, what: () => Promise<T>): Promise<T[]> {
   for (let i = 0; i < count; i++) all.push(await what());
   return all;
 }
+
+it('the errors of the balancer are those of the table', () => {
+  const line = /^ *http-error status (\d+) content-type application\/json string '(.*)'/gm;
+  const errors = [...textOf('deploy/haproxy/haproxy.cfg').matchAll(line)].map(([, status, body = '']) => {
+    const { error } = JSON.parse(body) as { error: { code: ErrorCode; message: string; retryable?: boolean } };
+    return { status: Number(status), ...error };
+  });
+  expect(errors.map(({ status, code }) => [status, code])).toEqual([
+    // The table has no status for a server behind this one.
+    [502, 'unavailable'],
+    [503, 'unavailable'],
+    [504, 'timeout'],
+  ]);
+  expect(errors.map(({ retryable }) => retryable)).toEqual(errors.map(({ code }) => errorTable[code].retryable));
+});
 
 describe.skipIf(without)(`the balancer${without}`, () => {
   it('takes its configuration', () => {
@@ -154,7 +174,17 @@ describe.skipIf(without)(`the balancer${without}`, () => {
     expect([answer.status, answer.headers.get('retry-after'), await answer.json()]).toEqual([
       503,
       '1',
-      { error: { code: 'unavailable', message: 'no gateway is ready' } },
+      { error: { code: 'unavailable', message: 'no gateway is ready', retryable: true } },
+    ]);
+  });
+
+  it('answers in the form of the gateways where one dies with a request in its hands', async () => {
+    const { url, backends } = await balanced();
+    for (const backend of backends) backend.dies = true;
+    const answer = await fetch(`http://${url}/x`, { method: 'POST', body: '{}' });
+    expect([answer.status, await answer.json()]).toEqual([
+      502,
+      { error: { code: 'unavailable', message: 'the gateway went away before it answered', retryable: true } },
     ]);
   });
 });
