@@ -1,3 +1,4 @@
+import { isPattern } from '../../../shared/topics/grammar.ts';
 import { overlaps } from '../../../shared/topics/overlap.ts';
 import type { FastLane } from './fast-lane.ts';
 import type { Subscriber, Subscription } from './subscriber.ts';
@@ -22,10 +23,10 @@ export function unsubscribe(hub: LeavingPorts, subscriber: Subscriber, names: re
     subscriber.keep(name);
     if (subscriber.lane !== 'none') hub.lane.remove(subscriber, subscription);
     subscriber.subscriptions.delete(name);
-    subscriber.overlaps -= countOverlaps(subscriber, [subscription]);
-    forgetPositions(hub, subscriber);
+    if (subscriber.overlaps > 0) subscriber.overlaps -= countOverlaps(subscriber, [subscription]);
     gone.push(name);
   }
+  forgetPositions(hub, subscriber, gone);
   hub.release(gone);
   // Without overlaps it may ride native publish again; it gets there by way of a cursor that has nothing to read.
   if (!subscriber.cursor && subscriber.lane === 'direct' && subscriber.socket.native && subscriber.overlaps === 0) {
@@ -40,11 +41,16 @@ export function stopExpecting(hub: Pick<LeavingPorts, 'release'>, subscriber: Su
 }
 
 /** Positions and notices of topics that it no longer wants: a later subscription begins anew. */
-function forgetPositions(hub: LeavingPorts, subscriber: Subscriber): void {
+function forgetPositions(hub: LeavingPorts, subscriber: Subscriber, gone: readonly string[]): void {
   const { cursor } = subscriber;
   if (!cursor) return;
-  for (const topic of cursor.positions.keys()) if (!hub.matches(subscriber, topic)) cursor.positions.delete(topic);
-  for (const topic of cursor.lost.keys()) if (!hub.matches(subscriber, topic)) cursor.lost.delete(topic);
+  // One that follows thousands of runs leaves each of them by itself, so by name only what is named is looked at.
+  const topics = gone.some(isPattern) ? [...cursor.positions.keys(), ...cursor.lost.keys()] : gone;
+  for (const topic of topics) {
+    if (hub.matches(subscriber, topic)) continue;
+    cursor.positions.delete(topic);
+    cursor.lost.delete(topic);
+  }
 }
 
 /** Pairs of subscriptions that one topic can match. Two names without a wildcard never are. */

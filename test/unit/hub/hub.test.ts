@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { unsubscribe } from '../../../services/gateway/hub/leaving.ts';
 import type { Since } from '../../../services/gateway/hub/since.ts';
 import { eventsOf, World } from './world.ts';
 import type { Client } from './world.ts';
@@ -151,4 +152,47 @@ test('a lost last event is found by the rounds within two seconds', async () => 
     await world.turn();
   }
   expect(eventsOf(client, 'a.b')).toHaveLength(1);
+});
+
+test('leaving topics while behind costs a look at each, not at all for each', async () => {
+  const world = new World(roomy);
+  const client = world.connect();
+  const topics = Array.from({ length: 200 }, (_, i) => `a.${i}`);
+  for (const topic of topics) world.log.publish(topic, ['{"data":1}']);
+  client.socket.reading = false;
+  void world.subscribe(
+    client,
+    topics.map((topic) => ({ topic, since: 'earliest' })),
+  );
+  while (!client.subscriber.cursor) {
+    world.log.answer(Number.POSITIVE_INFINITY);
+    await world.turn();
+  }
+  const { cursor } = client.subscriber;
+  expect(cursor.positions.size).toBe(topics.length);
+  const looks = vi.spyOn(world.hub, 'matches');
+  unsubscribe(world.hub, client.subscriber, topics);
+  expect(looks.mock.calls.length).toBeLessThanOrEqual(topics.length);
+  expect(cursor.positions.size).toBe(0);
+});
+
+test('leaving a pattern while behind forgets what nothing else covers', async () => {
+  const world = new World(roomy);
+  const client = world.connect();
+  const topics = ['a.1', 'a.2', 'b.1'];
+  for (const topic of topics) world.log.publish(topic, ['{"data":1}']);
+  client.socket.reading = false;
+  void world.subscribe(client, [
+    { topic: 'a.*', since: 'earliest' },
+    { topic: 'a.2', since: 'earliest' },
+    { topic: 'b.1', since: 'earliest' },
+  ]);
+  while (!client.subscriber.cursor) {
+    world.log.answer(Number.POSITIVE_INFINITY);
+    await world.turn();
+  }
+  const { cursor } = client.subscriber;
+  expect([...cursor.positions.keys()].toSorted()).toEqual(topics);
+  unsubscribe(world.hub, client.subscriber, ['a.*']);
+  expect([...cursor.positions.keys()].toSorted()).toEqual(['a.2', 'b.1']);
 });
