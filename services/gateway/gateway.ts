@@ -26,7 +26,7 @@ import type { Health, OwnHealth } from './core/health.ts';
 import { measured, requireIdentity } from './core/middleware.ts';
 import type { Middleware } from './core/middleware.ts';
 import { Notices } from './core/notices.ts';
-import { performUntraced } from './core/operations.ts';
+import { operations, performUntraced } from './core/operations.ts';
 import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { VisualFeed } from './core/visual-feed.ts';
@@ -41,6 +41,7 @@ import { operatorRoutes } from './http/operator.ts';
 import { failed } from './http/reply.ts';
 import { runRoutes } from './http/runs.ts';
 import { sessionRoutes } from './http/sessions.ts';
+import { sseDialect } from './http/sse-stream.ts';
 import { streamRoutes } from './http/sse.ts';
 import { swarmRoutes } from './http/swarms.ts';
 import { topicRoutes } from './http/topics.ts';
@@ -80,7 +81,10 @@ export class Gateway implements Service {
     const { config, engine, log, version, tracing, clock = realClock } = parts;
     const node = shortId();
     const startedAt = clock.now();
-    const metrics = new GatewayMetrics(version, () => engine.ready());
+    const metrics = new GatewayMetrics(version, () => engine.ready(), {
+      dialects: [...dialects.map((dialect) => dialect.name), sseDialect],
+      requests: Object.keys(operations),
+    });
     const { stats } = metrics;
     const hub = new Hub({
       log: engine.log,

@@ -40,12 +40,21 @@ export function newGatewayStats(): GatewayStats {
 const refusals = ['full', 'draining'] as const;
 type Refusal = (typeof refusals)[number];
 
-/** Those that are watched: of the others, a first one is no news. */
-const faults = Object.entries(errorTable).flatMap(([code, { status }]) => (status >= 500 ? [code] : []));
+/**
+ * Those that are watched: of the others, a first one is no news. Of the durations no row is begun, since each would be
+ * one for every bucket.
+ */
+const fromStart = ['ok', ...Object.entries(errorTable).flatMap(([code, { status }]) => (status >= 500 ? [code] : []))];
 
 interface RequestType {
   took: Histogram.Internal<'type'>;
   codes: Map<string, number>;
+}
+
+/** Names that a gateway has from its start, and whose rows begin with it. */
+export interface KnownNames {
+  readonly dialects: readonly string[];
+  readonly requests: readonly string[];
 }
 
 /** A type is made of our own names; should a client's ever slip in, it cannot make more rows than this. */
@@ -57,13 +66,13 @@ const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 /** What a gateway shows on /metrics, and whatever else is in its process. */
 export class GatewayMetrics extends MetricsPage {
   readonly stats = newGatewayStats();
-  readonly #opened: Counter;
+  readonly #opened: Counter<'dialect'>;
   readonly #closed: Counter<'reason'>;
   readonly #refused: Counter<'reason'>;
   readonly #took: Histogram<'type'>;
   readonly #types = new Map<string, RequestType>();
 
-  constructor(version: string, engineReady: () => boolean) {
+  constructor(version: string, engineReady: () => boolean, { dialects, requests }: KnownNames) {
     super(version, engineReady);
     const { registry, stats } = this;
     const registers = [registry];
@@ -71,6 +80,10 @@ export class GatewayMetrics extends MetricsPage {
     this.#opened = new Counter({ ...labelled(metricTable.connectionsOpened), registers });
     this.#closed = new Counter({ ...labelled(metricTable.connectionsClosed), registers });
     this.#refused = new Counter({ ...labelled(metricTable.connectionsRefused), registers });
+    fromZero(
+      this.#opened,
+      dialects.map((dialect) => ({ dialect })),
+    );
     fromZero(
       this.#closed,
       Object.keys(closeCodes).map((reason) => ({ reason })),
@@ -83,6 +96,7 @@ export class GatewayMetrics extends MetricsPage {
     gaugeAtScrape(registry, metricTable.behindConnections, () => stats.behindConnections);
     this.#addRequests();
     this.#took = new Histogram({ ...labelled(metricTable.requestDuration), buckets: durationBuckets, registers });
+    for (const type of requests) this.#newType(type);
     countAtScrape(registry, metricTable.eventsPublished, () => stats.eventsPublished);
     countAtScrape(registry, metricTable.eventsDelivered, () => stats.eventsDelivered);
     countAtScrape(registry, metricTable.bytesReceived, () => stats.bytesReceived);
@@ -115,7 +129,7 @@ export class GatewayMetrics extends MetricsPage {
 
   #newType(type: string): RequestType {
     if (this.#types.size >= typeLimit && type !== 'other') return this.#types.get('other') ?? this.#newType('other');
-    const row = { took: this.#took.labels({ type }), codes: new Map(faults.map((code) => [code, 0])) };
+    const row = { took: this.#took.labels({ type }), codes: new Map(fromStart.map((code) => [code, 0])) };
     this.#types.set(type, row);
     return row;
   }

@@ -21,6 +21,9 @@ import type { SseSocket } from './sse-socket.ts';
 const commentMs = 15_000;
 const comment = encodeUtf8(':\n\n');
 
+/** What it counts as where connections are counted by dialect. */
+export const sseDialect = 'sse';
+
 /** One SSE response as a connection: it has subscriptions, and asks for nothing more. */
 export class SseStream implements Kept, StreamHandler, Caller {
   readonly identity: Identity | undefined;
@@ -64,7 +67,7 @@ export class SseStream implements Kept, StreamHandler, Caller {
     this.#saidAt = clock.now();
     this.#connections.add(this);
     metrics.stats.connections += 1;
-    metrics.opened('sse');
+    metrics.opened(sseDialect);
     this.#socket.open(sink);
     const prepared = this.#prepared;
     this.#prepared = undefined;

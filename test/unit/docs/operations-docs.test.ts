@@ -16,7 +16,7 @@ const metrics: readonly Metric[] = Object.values(metricTable);
 
 /** As they are served. */
 async function types(): Promise<Map<string, string>> {
-  const served = new GatewayMetrics('1.2.3', () => true);
+  const served = new GatewayMetrics('1.2.3', () => true, { dialects: [], requests: [] });
   onTestFinished(() => served.stop());
   void new WorkerMetrics(served, { agents: [], slots: 1, inHand: () => ({ running: 0, parked: 0 }) });
   void new StoreWatch(served, new ManualClock(), () => Promise.resolve(fail('unavailable')));

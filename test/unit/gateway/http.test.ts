@@ -146,6 +146,11 @@ describe('the other routes', () => {
     expect(lines).toContain('agentwire_events_delivered_total 1');
     expect(lines).toContain('agentwire_requests_total{type="publish",code="ok"} 1');
     expect(lines).toContain('agentwire_requests_total{type="publish",code="forbidden"} 1');
+    // What is still to happen for the first time can be seen to.
+    expect(lines).toContain('agentwire_connections_opened_total{dialect="sse"} 0');
+    expect(lines).toContain('agentwire_connections_opened_total{dialect="agent-runs"} 0');
+    expect(lines).toContain('agentwire_requests_total{type="swarm.vote",code="ok"} 0');
+    expect(lines).toContain('agentwire_requests_total{type="swarm.vote",code="unavailable"} 0');
     await client.close();
     await client.end();
     expect((await http('GET', '/metrics')).text.split('\n')).toContain('agentwire_subscriptions 0');

@@ -4,9 +4,10 @@ import type { MetricsSnapshot } from '../../../shared/observe/merge-metrics.ts';
 import { GatewayMetrics } from '../../../shared/observe/metrics.ts';
 
 const made: GatewayMetrics[] = [];
+const known = { dialects: [], requests: [] };
 
 function metricsOf(ready = true): GatewayMetrics {
-  const metrics = new GatewayMetrics('1.2.3', () => ready);
+  const metrics = new GatewayMetrics('1.2.3', () => ready, known);
   made.push(metrics);
   return metrics;
 }

@@ -8,9 +8,10 @@ import { StoreWatch } from '../../../shared/observe/store-watch.ts';
 import { WorkerMetrics } from '../../../shared/observe/worker-metrics.ts';
 
 const made: GatewayMetrics[] = [];
+const known = { dialects: ['native', 'chat'], requests: ['publish', 'run'] };
 
 function metricsOf(ready = true): GatewayMetrics {
-  const metrics = new GatewayMetrics('1.2.3', () => ready);
+  const metrics = new GatewayMetrics('1.2.3', () => ready, known);
   made.push(metrics);
   return metrics;
 }
@@ -57,7 +58,7 @@ test('types without end share one row once there are a hundred', async () => {
   for (let i = 0; i < 500; i++) metrics.request(`type-${i}`, 'ok', 0.001);
   const rows = (await metrics.render()).match(/^agentwire_requests_total\{.*code="ok".*$/gm) ?? [];
   expect(rows).toHaveLength(101);
-  expect(rows).toContain('agentwire_requests_total{type="other",code="ok"} 400');
+  expect(rows).toContain('agentwire_requests_total{type="other",code="ok"} 402');
 });
 
 test('connections are counted by dialect, and readiness is asked at the scrape', async () => {
@@ -94,16 +95,19 @@ test('attempts at runs are counted by agent and by how they ended', async () => 
 test('what is watched for its first event is there from the start, at 0', async () => {
   const metrics = metricsOf();
   void new WorkerMetrics(metrics, { agents: ['echo'], slots: 1, inHand: () => ({ running: 0, parked: 0 }) });
-  metrics.request('publish', 'ok', 0.001);
   const text = await metrics.render();
   for (const row of [
+    'agentwire_connections_opened_total{dialect="native"}',
+    'agentwire_connections_opened_total{dialect="chat"}',
     'agentwire_connections_closed_total{reason="flooding"}',
     'agentwire_connections_closed_total{reason="protocol_abuse"}',
     'agentwire_connections_refused_total{reason="draining"}',
     'agentwire_connections_refused_total{reason="full"}',
     'agentwire_auth_failures_total',
     'agentwire_events_dropped_total',
-    'agentwire_requests_total{type="publish",code="internal"}',
+    'agentwire_requests_total{type="publish",code="ok"}',
+    'agentwire_requests_total{type="run",code="busy"}',
+    'agentwire_requests_total{type="run",code="internal"}',
     'agentwire_requests_total{type="publish",code="unavailable"}',
     'agentwire_runs_started_total{agent="echo"}',
     'agentwire_runs_ended_total{agent="echo",outcome="failed"}',
