@@ -10,7 +10,7 @@ import type { Log } from '../../shared/observe/log.ts';
 import type { Tracing } from '../../shared/observe/tracing.ts';
 
 /** A Redis that is started at the same time is there by then; whoever starts processes goes on after that. */
-const patienceMs = 30_000;
+export const patienceMs = 30_000;
 const everyMs = 500;
 
 /** What time does not mend: a password that is refused, something else at that address, a stranger's certificate. */

@@ -6,10 +6,13 @@ import { Service } from 'kubernetes-models/v1';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../shared/config/load-config.ts';
+import { patienceMs } from '../../services/process/store.ts';
 import { lacks, npmScript, root, run, textOf, yamlOf } from '../support/deploy-files.ts';
 
 interface Probe {
   httpGet?: { path: string; port: string };
+  periodSeconds: number;
+  failureThreshold: number;
 }
 interface Container {
   name: string;
@@ -125,6 +128,13 @@ describe('the manifests for Kubernetes', () => {
       { path: '/readyz', port: 'http' },
       { path: '/healthz', port: 'http' },
     ]);
+  });
+
+  // It does not listen before it has reached its store, and the other probes do not ask before this one was answered.
+  it.each(services)('let a %s wait for Redis at its start for as long as it does', (service) => {
+    const { periodSeconds, failureThreshold } = podOf('Deployment', `agentwire-${service}`).container.startupProbe;
+    const forStartS = 15;
+    expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(patienceMs / 1000 + forStartS);
   });
 
   it.each(services)('leave a %s more time to stop than it takes', (service) => {
