@@ -56,7 +56,7 @@ export class Agents {
   async announce(figures: () => WorkerFigures): Promise<void> {
     this.#figures = figures;
     // Of those before it: each start of a worker brings a new name.
-    await Promise.all([this.#leases.reap(workerGroup), this.#leases.reap(agentGroup)]);
+    await Promise.all([workerGroup, agentGroup].map((group) => this.#tidy(group)));
     await this.#announce(figures);
   }
 
@@ -83,6 +83,11 @@ export class Agents {
   async workers(): Promise<Result<WorkerFigures[]>> {
     const held = await this.#leases.list(workerGroup);
     return held.ok ? ok(held.value.map(({ value }) => JSON.parse(value) as WorkerFigures)) : held;
+  }
+
+  async #tidy(group: string): Promise<void> {
+    const reaped = await this.#leases.reap(group);
+    if (reaped.ok) await this.#leases.forget(group, reaped.value.gone);
   }
 
   /** A store that is away is told the next time. */

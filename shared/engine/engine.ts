@@ -183,6 +183,11 @@ export interface LeaseHolder {
   since: number;
 }
 
+export interface Reaped extends LeaseHolder {
+  /** How long ago somebody was given it first; 0 where that is now. */
+  givenMs: number;
+}
+
 /** Membership that ends by itself: who does not say again in time that it is there, is gone. */
 export interface Leases {
   /** Takes or renews; the answer names those that were not held before. */
@@ -195,8 +200,14 @@ export interface Leases {
   drop(group: string, members: readonly string[]): Promise<Result<{ left: string[] }>>;
   /** Only those whose lease runs now. */
   list(group: string): Promise<Result<LeaseHolder[]>>;
-  /** Takes out those whose lease ran out; each is given to one caller only. */
-  reap(group: string): Promise<Result<LeaseHolder[]>>;
+  /**
+   * Gives out those whose lease ran out, and who are to be taken out by `forget` when it is done what is to be done then.
+   * Each goes to one caller; after 5 s, since that one may have died, to everybody who asks. `rest`: there are others, in
+   * somebody's hands or too many for one answer.
+   */
+  reap(group: string): Promise<Result<{ gone: Reaped[]; rest: boolean }>>;
+  /** Takes out those that still stand at this value, whether or not their lease runs. */
+  forget(group: string, holders: readonly { member: string; value: string }[]): Promise<Result<void>>;
 }
 
 /** Fire and forget between processes: at most once, in order from one sender, lost on those that are away. */

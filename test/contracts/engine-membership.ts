@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import type { LeaseHolder } from '../../shared/engine/engine.ts';
+import { expect, test, vi } from 'vitest';
+import type { LeaseHolder, Reaped } from '../../shared/engine/engine.ts';
 import { count, got, until } from './engine-bench.ts';
 import type { Bench } from './engine-bench.ts';
 
@@ -13,6 +13,9 @@ export function membershipPromises(bench: () => Bench): void {
   };
   const list = async (group = 'g'): Promise<LeaseHolder[]> => byMember(await got(bench().engine.leases.list(group)));
   const listed = async (group = 'g'): Promise<string[]> => (await list(group)).map((holder) => holder.member);
+
+  const reap = (group = 'g'): Promise<{ gone: Reaped[]; rest: boolean }> => got(bench().engine.leases.reap(group));
+  const nobody = { gone: [], rest: false };
 
   test('names those who joined: the first time and not when they renew', async () => {
     expect(await hold(['a', 'b'], long)).toEqual(['a', 'b']);
@@ -40,24 +43,59 @@ export function membershipPromises(bench: () => Bench): void {
     expect(await got(leases.drop('nowhere', ['a']))).toEqual({ left: [] });
     expect(await listed()).toEqual(['b']);
     expect(await hold(['a'], long)).toEqual(['a']);
-    expect(await got(leases.reap('g'))).toEqual([]);
+    expect(await reap()).toEqual(nobody);
   });
 
-  test('a lease that is not renewed ends, and the reaper gets it once, with its value', async () => {
+  test('a lease that is not renewed ends, and one reaper gets it, with its value, until it is forgotten', async () => {
     const { leases } = bench().engine;
     await hold(['stays'], long);
     await hold(count(20).map(String), short, 'gone');
     bench().pass(short);
     await until(async () => expect(await listed()).toEqual(['stays']));
-    const reaped = (await Promise.all(count(5).map(() => got(leases.reap('g'))))).flat();
+    const reaped = (await Promise.all(count(5).map(() => reap()))).flatMap(({ gone }) => gone);
     expect(reaped.map((holder) => holder.member).toSorted()).toEqual(count(20).map(String).toSorted());
     for (const holder of reaped) {
-      expect(holder.value).toBe('gone');
+      expect(holder).toMatchObject({ value: 'gone', givenMs: 0 });
       expect(holder.since).toBeGreaterThan(0);
     }
-    expect(await got(leases.reap('g'))).toEqual([]);
-    expect(await got(leases.reap('nowhere'))).toEqual([]);
+    expect(await reap()).toEqual({ gone: [], rest: true });
+    expect(await reap('nowhere')).toEqual(nobody);
     expect(await listed()).toEqual(['stays']);
+    await got(leases.forget('g', reaped));
+    expect(await reap()).toEqual(nobody);
+  });
+
+  test('whom a reaper was given and did not forget, everybody gets some seconds later', async () => {
+    await hold(['gone', 'back'], short, 'v');
+    bench().pass(short);
+    await until(async () => expect(await listed()).toEqual([]));
+    const { gone: first } = await reap();
+    expect(first).toHaveLength(2);
+    await hold(['back'], long, 'v');
+    bench().pass(5000);
+    const given = await vi.waitUntil(async () => (await reap()).gone.find(({ givenMs }) => givenMs > 0), {
+      timeout: 15_000,
+      interval: 50,
+    });
+    expect(given).toEqual({ ...first.find(({ member }) => member === 'gone')!, givenMs: given.givenMs });
+    expect(given.givenMs).toBeGreaterThanOrEqual(5000);
+    // The other one is there again, and is not touched.
+    expect((await reap()).gone.map(({ member }) => member)).toEqual(['gone']);
+    expect(await listed()).toEqual(['back']);
+    await got(bench().engine.leases.forget('g', [given]));
+    expect(await reap()).toEqual(nobody);
+  });
+
+  test('forgets who stands at the value that is named, running or not, and nobody else', async () => {
+    const { leases } = bench().engine;
+    await hold(['same', 'other', 'stays'], long, 'old value');
+    await hold(['other'], long, 'new value');
+    const named = ['same', 'other', 'never'].map((member) => ({ member, value: 'old value' }));
+    await got(leases.forget('g', named));
+    expect(await listed()).toEqual(['other', 'stays']);
+    await got(leases.forget('g', []));
+    await got(leases.forget('nowhere', named));
+    expect(await hold(['same'], long)).toEqual(['same']);
   });
 
   test('renewing with a longer time outlives the first one', async () => {
@@ -65,8 +103,7 @@ export function membershipPromises(bench: () => Bench): void {
     await hold(['renewed'], long);
     bench().pass(short);
     await until(async () => expect(await listed()).toEqual(['renewed']));
-    const reaped = await got(bench().engine.leases.reap('g'));
-    expect(reaped.map((holder) => holder.member)).toEqual(['not']);
+    expect((await reap()).gone.map((holder) => holder.member)).toEqual(['not']);
   });
 
   test('who comes back after the end of a lease has joined again, since then', async () => {
@@ -77,7 +114,7 @@ export function membershipPromises(bench: () => Bench): void {
     expect(await hold(['a'], long)).toEqual(['a']);
     expect((await list())[0]!.since).toBeGreaterThan(first!.since);
     // It is held now: there is nothing to reap.
-    expect(await got(bench().engine.leases.reap('g'))).toEqual([]);
+    expect(await reap()).toEqual(nobody);
   });
 
   test('dropping who was not held any more names nobody, and the reaper still gets it', async () => {
@@ -86,7 +123,7 @@ export function membershipPromises(bench: () => Bench): void {
     bench().pass(short);
     await until(async () => expect(await listed()).toEqual([]));
     expect(await got(leases.drop('g', ['a']))).toEqual({ left: [] });
-    expect((await got(leases.reap('g'))).map((holder) => holder.member)).toEqual(['a']);
+    expect((await reap()).gone.map((holder) => holder.member)).toEqual(['a']);
   });
 
   test('groups, members and values may hold anything', async () => {

@@ -119,7 +119,7 @@ export function sharingPromises(bench: () => Bench): void {
     one.pass(40);
     await until(async () => expect(await got(other.engine.leases.list('g'))).toEqual([]));
     const reaped = await Promise.all(count(6).map((n) => got((n % 2 ? one : other).engine.leases.reap('g'))));
-    const names = reaped.flat().map((holder) => holder.member);
+    const names = reaped.flatMap(({ gone }) => gone.map((holder) => holder.member));
     expect(names.toSorted()).toEqual(
       members
         .slice(3)

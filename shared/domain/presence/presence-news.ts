@@ -1,4 +1,6 @@
 import { must } from '../../base/assert.ts';
+import { ok } from '../../base/errors.ts';
+import type { Result } from '../../base/errors.ts';
 import type { Append, TopicLog } from '../../engine/engine.ts';
 import type { PresenceEvent, PresenceMember } from '../../protocol/presence.ts';
 import { eventBody } from '../../wire/event-frame.ts';
@@ -48,29 +50,34 @@ export class PresenceNews {
     this.#log = log;
   }
 
-  tell(topic: string, change: PresenceEvent['change'], { connection, identity, since, span }: Span): void {
+  tell(topic: string, change: PresenceEvent['change'], span: Span): void {
     if (this.#waiting >= mostWaiting) return;
-    const told: PresenceEvent = { change, connection, identity, since };
-    const body = eventBody(told);
-    const event: Append = {
-      topic: presenceTopic(topic),
-      body: must(body.ok ? body.value : undefined),
-      messageId: `${change} ${connection} ${span}`,
-      keep: kept,
-    };
     let line = this.#lines.get(topic);
     if (!line) {
       const made: Line = { pieces: [], sending: new Gathered(() => this.#send(topic, made)) };
       this.#lines.set(topic, (line = made));
     }
-    line.pieces.push({ connection, event });
+    line.pieces.push({ connection: span.connection, event: eventOf(topic, change, span) });
     this.#waiting += 1;
     void line.sending.ask();
+  }
+
+  /** What the store does not take is not tried again here: others tell of it, and it may be long ago by then. */
+  async tellGone(topic: string, spans: readonly (Span & { readonly fresh: boolean })[]): Promise<Result<void>> {
+    const joined = spans.filter(({ fresh }) => fresh);
+    const told = await this.#append(joined.map((span) => eventOf(topic, 'joined', span)));
+    return told.ok ? this.#append(spans.map((span) => eventOf(topic, 'left', span))) : told;
   }
 
   /** Once more what the store did not take. */
   async retry(): Promise<void> {
     await Promise.all([...this.#lines.values()].map(({ sending }) => sending.ask()));
+  }
+
+  async #append(events: readonly Append[]): Promise<Result<void>> {
+    const done = await Promise.all(events.map((event) => this.#log.append(event)));
+    for (const each of done) if (!each.ok) return each;
+    return ok(undefined);
   }
 
   async #send(topic: string, line: Line): Promise<void> {
@@ -96,4 +103,15 @@ function howManyDiffer(pieces: readonly Piece[]): number {
     seen.add(connection);
   }
   return seen.size;
+}
+
+function eventOf(topic: string, change: PresenceEvent['change'], { connection, identity, since, span }: Span): Append {
+  const told: PresenceEvent = { change, connection, identity, since };
+  const body = eventBody(told);
+  return {
+    topic: presenceTopic(topic),
+    body: must(body.ok ? body.value : undefined),
+    messageId: `${change} ${connection} ${span}`,
+    keep: kept,
+  };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { ok } from '../../base/errors.ts';
+import { fail } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { PresenceMember } from '../../protocol/presence.ts';
@@ -7,7 +7,7 @@ import { portions } from '../gathered.ts';
 import type { Remains } from '../remains.ts';
 import { Listing } from './listing.ts';
 import { PresenceNews } from './presence-news.ts';
-import { beatMs, leasesOf, readMember, Room } from './room.ts';
+import { beatMs, leasesOf, readMember, Room, toldMs } from './room.ts';
 import type { RoomParts } from './room.ts';
 
 const roomsAtOnce = 64;
@@ -88,18 +88,22 @@ export class Presence {
   }
 
   /**
-   * Takes out those whose nodes are gone, and tells of them. Should the answer be lost, or this node die before it has
-   * told, nobody hears of their leave; they are gone all the same.
+   * Tells of those whose nodes are gone, and takes them out then: should this node die in between, another one does it.
+   * What was begun too long ago for the store to know whether it was told is not told again.
    */
   async reap(topic: string): Promise<Result<void>> {
-    const gone = await this.#parts.leases.reap(leasesOf(topic));
-    if (!gone.ok) return gone;
-    for (const holder of gone.value) {
-      const member = readMember(holder);
-      if (member.fresh) this.#news.tell(topic, 'joined', member);
-      this.#news.tell(topic, 'left', member);
+    const { leases } = this.#parts;
+    for (;;) {
+      const reaped = await leases.reap(leasesOf(topic));
+      if (!reaped.ok) return reaped;
+      const { gone, rest } = reaped.value;
+      const untold = gone.filter(({ givenMs }) => givenMs < toldMs).map(readMember);
+      const told = await this.#news.tellGone(topic, untold);
+      if (!told.ok) return told;
+      const forgotten = await leases.forget(leasesOf(topic), gone);
+      if (!forgotten.ok || !rest) return forgotten;
+      if (gone.length === 0) return fail('conflict', 'another node is about to tell of them');
     }
-    return ok(undefined);
   }
 
   #room(topic: string): Room {

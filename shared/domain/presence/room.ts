@@ -9,7 +9,7 @@ const leaseMs = 3 * beatMs;
 /** In one call of the store, which nobody else's call can come between: about 2 ms. */
 const atOnce = 500;
 /** Who ran out longer ago was told of by others, and the store may not know that any more. */
-const toldMs = 100_000;
+export const toldMs = 100_000;
 
 export interface RoomParts {
   readonly leases: Leases;

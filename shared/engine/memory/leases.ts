@@ -1,12 +1,17 @@
 import { ok } from '../../base/errors.ts';
 import type { Result } from '../../base/errors.ts';
-import type { LeaseHolder, Leases } from '../engine.ts';
+import type { LeaseHolder, Leases, Reaped } from '../engine.ts';
 import { Recency } from './recency.ts';
 import type { Linked } from './recency.ts';
 import { mostPerSweep } from './store-time.ts';
 
+/** So long whoever was given one that ran out has it for itself. */
+const handedMs = 5000;
+
 interface Lease extends LeaseHolder {
   endsAt: number;
+  /** When it was given out first, after it ran out. */
+  givenAt?: number;
 }
 
 interface Group extends Linked<Group> {
@@ -72,17 +77,30 @@ export class MemoryLeases implements Leases {
     return Promise.resolve(ok(holders));
   }
 
-  reap(name: string): Promise<Result<LeaseHolder[]>> {
+  reap(name: string): Promise<Result<{ gone: Reaped[]; rest: boolean }>> {
     const now = this.#now();
-    const group = this.#groups.get(name);
-    const gone: LeaseHolder[] = [];
-    for (const lease of group?.leases.values() ?? []) {
+    const gone: Reaped[] = [];
+    let rest = false;
+    for (const lease of this.#groups.get(name)?.leases.values() ?? []) {
       if (lease.endsAt > now) continue;
-      group?.leases.delete(lease.member);
-      gone.push(holderOf(lease));
+      const givenMs = now - (lease.givenAt ?? now);
+      if (lease.givenAt !== undefined && givenMs < handedMs) {
+        rest = true;
+        continue;
+      }
+      lease.givenAt ??= now;
+      gone.push({ ...holderOf(lease), givenMs });
+    }
+    return Promise.resolve(ok({ gone, rest }));
+  }
+
+  forget(name: string, holders: readonly { member: string; value: string }[]): Promise<Result<void>> {
+    const group = this.#groups.get(name);
+    for (const { member, value } of holders) {
+      if (group?.leases.get(member)?.value === value) group.leases.delete(member);
     }
     this.#tidy(group);
-    return Promise.resolve(ok(gone));
+    return Promise.resolve(ok(undefined));
   }
 
   /** True when there is more to do than fits into one sweep. */

@@ -1,7 +1,7 @@
 import { ok, type Result } from '../../base/errors.ts';
-import type { LeaseHolder, Leases } from '../engine.ts';
+import type { LeaseHolder, Leases, Reaped } from '../engine.ts';
 import type { Keys } from './keys.ts';
-import { dropScript, holdScript, listScript, reapedAtOnce, reapScript } from './scripts/leases.ts';
+import { dropScript, forgetScript, holdScript, listScript, reapScript } from './scripts/leases.ts';
 import { callScript, type RedisScript } from './scripts/script.ts';
 import type { Store } from './store.ts';
 
@@ -31,18 +31,26 @@ export class RedisLeases implements Leases {
   }
 
   async list(group: string): Promise<Result<LeaseHolder[]>> {
-    return holders(await this.#run(listScript, group, []));
+    const answer = await this.#run(listScript, group, []);
+    return answer.ok ? ok(inParts(answer.value, 3).map(holderOf)) : answer;
   }
 
-  async reap(group: string): Promise<Result<LeaseHolder[]>> {
-    const gone: LeaseHolder[] = [];
-    for (;;) {
-      const some = holders(await this.#run(reapScript, group, []));
-      // Those of an earlier round are out already and are given to nobody else: they must not be lost with this one.
-      if (!some.ok) return gone.length > 0 ? ok(gone) : some;
-      gone.push(...some.value);
-      if (some.value.length < reapedAtOnce) return ok(gone);
-    }
+  async reap(group: string): Promise<Result<{ gone: Reaped[]; rest: boolean }>> {
+    const answer = await this.#run(reapScript, group, []);
+    if (!answer.ok) return answer;
+    const [rest, ...all] = answer.value;
+    const gone = inParts(all, 4).map((part) => ({ ...holderOf(part), givenMs: Number(part[3]) }));
+    return ok({ gone, rest: rest === '1' });
+  }
+
+  async forget(group: string, holders: readonly { member: string; value: string }[]): Promise<Result<void>> {
+    if (holders.length === 0) return ok(undefined);
+    const answer = await this.#run(
+      forgetScript,
+      group,
+      holders.flatMap(({ member, value }) => [member, value]),
+    );
+    return answer.ok ? ok(undefined) : answer;
   }
 
   #run(script: RedisScript, group: string, args: readonly string[]): Promise<Result<string[]>> {
@@ -54,12 +62,10 @@ export class RedisLeases implements Leases {
   }
 }
 
-function holders(answer: Result<string[]>): Result<LeaseHolder[]> {
-  if (!answer.ok) return answer;
-  const found: LeaseHolder[] = [];
-  for (let i = 0; i + 2 < answer.value.length; i += 3) {
-    const [member = '', since, value = ''] = answer.value.slice(i, i + 3);
-    found.push({ member, value, since: Number(since) });
-  }
-  return ok(found);
+function inParts(answer: readonly string[], size: number): string[][] {
+  return Array.from({ length: answer.length / size }, (_, i) => answer.slice(i * size, (i + 1) * size));
+}
+
+function holderOf([member = '', since, value = '']: readonly string[]): LeaseHolder {
+  return { member, value, since: Number(since) };
 }

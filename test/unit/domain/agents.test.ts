@@ -21,6 +21,7 @@ beforeEach(() => {
     hold: (...args) => (away ? Promise.resolve(fail('unavailable')) : engine.leases.hold(...args)),
     drop: (...args) => engine.leases.drop(...args),
     reap: (...args) => engine.leases.reap(...args),
+    forget: (...args) => engine.leases.forget(...args),
     list: (group) => (lists.push(group), away ? Promise.resolve(fail('unavailable')) : engine.leases.list(group)),
   };
 });

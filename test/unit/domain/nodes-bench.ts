@@ -175,11 +175,8 @@ export class Node {
       leases: {
         hold: (group, members, ttlMs) => this.#changes(`hold ${group}`, () => leases.hold(group, members, ttlMs)),
         drop: (group, members) => this.#changes(`drop ${group}`, () => leases.drop(group, members)),
-        // An answer that is lost here is the one thing that nobody can make up for.
-        reap: (group) =>
-          this.mood === 'mute'
-            ? Promise.resolve(fail('unavailable'))
-            : this.#changes(`reap ${group}`, () => leases.reap(group)),
+        reap: (group) => this.#changes(`reap ${group}`, () => leases.reap(group)),
+        forget: (group, holders) => this.#changes(`forget ${group}`, () => leases.forget(group, holders)),
         list: (group) => (this.mood === 'away' ? Promise.resolve(fail('unavailable')) : leases.list(group)),
       },
       signals: bound(signals),

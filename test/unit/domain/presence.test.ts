@@ -63,6 +63,25 @@ describe('members', () => {
     expect(await world.held(`remains.${other.name}`)).toEqual([]);
   });
 
+  test.each(['before', 'after'])('are told of once when the one that took it on dies %s it told', async (when) => {
+    const third = await world.node();
+    await world.pass(8000);
+    const lost = [await enter(other), await enter(other)];
+    // They are renewed: there is nothing to tell but that they left.
+    await world.pass(2000);
+    other.kill();
+    third.mood = 'away';
+    one.mood = 'slow';
+    while (one.waits === 0) await world.pass(500);
+    one.kill();
+    if (when === 'after') for (const _ of lost) await one.answer();
+    third.mood = 'fine';
+    await world.pass(20_000);
+    const left = (await told()).filter((line) => line.endsWith('left'));
+    expect(left.sort()).toEqual(lost.map(({ id }) => `${id} left`).sort());
+    expect(await world.held('remains')).toEqual([]);
+  });
+
   test('that came last, and outlive their killed node by that, are told of as well', async () => {
     await world.pass(1500);
     const lost = await enter(other);

@@ -60,7 +60,7 @@ test('members that nobody reaps are forgotten long after, and only when nobody i
   await hold('used', 'here');
   clock.advance(2 * minute);
   expect((await got(engine.leases.list('used'))).map((holder) => holder.member)).toEqual(['here']);
-  expect((await got(engine.leases.reap('used'))).map((holder) => holder.member)).toEqual(['gone']);
-  expect(await got(engine.leases.reap('left'))).toEqual([]);
+  expect((await got(engine.leases.reap('used'))).gone.map((holder) => holder.member)).toEqual(['gone']);
+  expect(await got(engine.leases.reap('left'))).toEqual({ gone: [], rest: false });
   await engine.stop();
 });

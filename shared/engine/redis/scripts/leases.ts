@@ -1,7 +1,8 @@
 import type { RedisScript } from './script.ts';
 
 /**
- * KEYS of all four: the group's sorted set (member by the time its lease runs out) and its hash (member: 'since value').
+ * KEYS of all five: the group's sorted set (member by the time its lease runs out; once it was given to a reaper, by that
+ * time below zero) and its hash (member: 'since value').
  * The server's clock decides. Both keys are dropped an hour after the last lease at the latest, so that a group which
  * nobody reaps leaves nothing behind.
  */
@@ -89,22 +90,56 @@ return out
 `,
 };
 
-export const reapedAtOnce = 1000;
+const reapedAtOnce = 1000;
+/** So long whoever was given one that ran out has it for itself. */
+const handedMs = 5000;
 
 /**
- * Takes out those whose lease ran out, so many a call.
- * Guarantee: each is given to one caller only.
- * Result  as of list
+ * Gives out those whose lease ran out, so many a call.
+ * Guarantee: each goes to one caller, and after a while to everybody who asks, until it is forgotten.
+ * Result  '1' where there are others, then a flat array: member, since, value and for how many ms it has been given of each
  */
 export const reapScript: RedisScript = {
   name: 'awReap',
   lua: `${leasePrelude}
-local members = call('ZRANGEBYSCORE', expiries, '-inf', string.format('%d', now), 'LIMIT', 0, ${reapedAtOnce})
-local out = described(members)
-if #members > 0 then
-  call('ZREM', expiries, unpack(members))
-  call('HDEL', values, unpack(members))
+local text = string.format('%d', now)
+local found = call('ZRANGEBYSCORE', expiries, string.format('%d', ${handedMs} - now), text, 'WITHSCORES', 'LIMIT', 0, ${reapedAtOnce})
+local members, given, first = {}, {}, {}
+for i = 1, #found, 2 do
+  local score = tonumber(found[i + 1])
+  members[#members + 1] = found[i]
+  given[#given + 1] = score < 0 and string.format('%d', now + score) or '0'
+  if score >= 0 then
+    first[#first + 1] = '-' .. text
+    first[#first + 1] = found[i]
+  end
+end
+if #first > 0 then call('ZADD', expiries, unpack(first)) end
+local out = { call('ZCOUNT', expiries, '-inf', text) > #members and '1' or '' }
+for i, part in ipairs(described(members)) do
+  out[#out + 1] = part
+  if i % 3 == 0 then out[#out + 1] = given[i / 3] end
 end
 return out
+`,
+};
+
+/**
+ * Takes out those that stand at a value, whether or not their lease runs.
+ * ARGV    member and value of each
+ * Result  an empty array
+ */
+export const forgetScript: RedisScript = {
+  name: 'awForget',
+  lua: `${leasePrelude}
+for i = 1, #ARGV, 2 do
+  local member = ARGV[i]
+  local stored = call('HGET', values, member)
+  if stored and string.sub(stored, string.find(stored, ' ', 1, true) + 1) == ARGV[i + 1] then
+    call('ZREM', expiries, member)
+    call('HDEL', values, member)
+  end
+end
+return {}
 `,
 };
