@@ -38,15 +38,14 @@ export class AppendCall {
   readonly #partitions: (Group[] | undefined)[] = [];
   readonly #touched: number[] = [];
 
-  /** With `careful` each event is answered for itself: a commit looks at all of them before it writes. */
-  constructor(keys: Keys, waiting: readonly WaitingAppend[], careful = false) {
+  constructor(keys: Keys, waiting: readonly WaitingAppend[]) {
     this.#keys = keys;
     const groups = new Map<string, Group>();
     for (const item of waiting) {
       const { event, state } = item;
       let group = groups.get(event.topic);
       if (!group) {
-        group = { state, knownEpoch: state.epoch, items: [], careful, ids: 0 };
+        group = { state, knownEpoch: state.epoch, items: [], careful: false, ids: 0 };
         groups.set(event.topic, group);
         this.topics.push(state.topic);
         this.#place(group);

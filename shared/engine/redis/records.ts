@@ -106,7 +106,7 @@ export class RedisRecords implements Records {
       results.push(promise);
       return { event, state: this.#states.of(event.topic), resolve };
     });
-    const call = new AppendCall(this.#keys, waiting, true);
+    const call = new AppendCall(this.#keys, waiting);
     call.encode(keys, args);
     keys[0] = String(keys.length - 1);
     return this.#send(partition, call, keys.concat(args), results);

@@ -15,8 +15,40 @@ local function bucketsInUse(d, newer, older)
   return false, latest == turn - 1
 end
 
+local flagSets = {}
+local function flagsOf(text)
+  local flags = flagSets[text]
+  if not flags then
+    flags = {}
+    for i = 1, #text do flags[sub(text, i, i)] = true end
+    flagSets[text] = flags
+  end
+  return flags
+end
+
+-- Whether one of these may be refused, unless it is a duplicate; and where they end. Nearly always none is, and what is
+-- remembered of message ids need not be asked then.
+local function mayRefuse(stored, n, knownEpoch, knownSeq, a)
+  local _, _, _, _, _, _, f, z = open(stored, knownEpoch, knownSeq)
+  local fenced, sealed, may = tonumber(f), z ~= '-', false
+  local extraAt = a + 2 * n + tonumber(ARGV[a]) + 1
+  for i = 1, n do
+    local flags = flagsOf(ARGV[a + i])
+    may = may or sealed
+    if flags.f then
+      local fence = tonumber(ARGV[extraAt])
+      extraAt = extraAt + 1
+      may = may or fenced and fence < fenced
+      fenced = fence
+    end
+    if flags.k then extraAt = extraAt + 1 end
+    sealed = sealed or flags.s
+  end
+  return may, extraAt
+end
+
 local function appendCareful(out, index, stored, meta, stream, buckets, topic, n, knownEpoch, knownSeq, a, dry)
-  local fresh, e, q, t, x, first, f, z, d = open(stored, stream, knownEpoch, knownSeq)
+  local fresh, e, q, t, x, first, f, z, d = open(stored, knownEpoch, knownSeq)
   local ids = tonumber(ARGV[a])
   local flagAt, bodyAt, idAt = a, a + n, a + 2 * n
   local extraAt = idAt + ids + 1
@@ -32,17 +64,14 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
   end
   local ts, seq, before, kept, asked, inBlock = nowText, q, t or '0', 0, 0, false
   local known, remember, lines = {}, {}, {}
-  local fenced, sealed, retained = tonumber(f), z ~= '-', nil
+  local fenced, sealed, retained, latest = tonumber(f), z ~= '-', nil, before
   if t and t > ts then ts = t end
   for i = 1, n do
-    local flags, body = ARGV[flagAt + i], ARGV[bodyAt + i]
-    local id, fence, keep, ephemeral, seal, retain
-    if find(flags, 'm', 1, true) then asked, id = asked + 1, ARGV[idAt + asked + 1] end
-    if flags ~= 'm' then
-      if find(flags, 'f', 1, true) then fence, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
-      if find(flags, 'k', 1, true) then keep, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
-      ephemeral, seal, retain = find(flags, 'e', 1, true), find(flags, 's', 1, true), find(flags, 'r', 1, true)
-    end
+    local flags, body = flagsOf(ARGV[flagAt + i]), ARGV[bodyAt + i]
+    local id, fence, keep
+    if flags.m then asked, id = asked + 1, ARGV[idAt + asked + 1] end
+    if flags.f then fence, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
+    if flags.k then keep, extraAt = tonumber(ARGV[extraAt]), extraAt + 1 end
     local earlier = id and (known[id] or newer and newer[asked] or older and older[asked])
     if lone and not earlier then
       planned = format('%d', seq + 1) .. ':' .. ts .. ':' .. e
@@ -53,8 +82,9 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
     elseif sealed or (fence and fenced and fence < fenced) then
       if dry then return nil, extraAt, true end
       out[#out + 1] = '!'
-    elseif ephemeral then
+    elseif flags.e then
       out[#out + 1] = '0:' .. ts .. ':'
+      if before == '0' then before = lastTime(stream) end
       lines[#lines + 1] = '- 0 ' .. ts .. ' ' .. before .. ' ' .. topic
       lines[#lines + 1] = body
       inBlock = false
@@ -64,7 +94,8 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
       if not dry then
         if kept == 0 then
           local jumped
-          seq, jumped = addFirst(stream, seq, ts, body)
+          seq, ts, jumped = addFirst(stream, seq, ts, body)
+          if jumped then before, latest = jumped, jumped end
           if jumped and not fresh then fresh, e = true, candidate end
         else
           call('XADD', stream, seq .. '-0', ts, body)
@@ -76,14 +107,14 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
         inBlock = true
       end
       lines[#lines + 1] = body
-      kept, before, retained = kept + 1, ts, retain and body
+      kept, before, retained = kept + 1, ts, flags.r and body
       out[#out + 1] = token(seq, ts, e, knownEpoch)
       if id then
         local position = seq .. ':' .. ts .. ':' .. e
         known[id] = position
         if position ~= planned then remember[#remember + 1], remember[#remember + 2] = id, position end
       end
-      if seal then sealed, z = true, 'z' end
+      if flags.s then sealed, z = true, 'z' end
     end
   end
   if dry then return nil, extraAt, false end
@@ -94,6 +125,6 @@ local function appendCareful(out, index, stored, meta, stream, buckets, topic, n
   if next(known) then
     d = format('%d', turn) .. (wasInUse and '+' or '')
   end
-  if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d, retained) end
+  if kept > 0 then write(index, meta, stream, topic, fresh, e, seq, ts, x, first, f, z, d == '?' and '-' or d, retained, latest) end
   return lines[1] and concat(lines, '\\n'), extraAt, false
 end`;

@@ -32,7 +32,7 @@ import { metaPattern } from './meta.ts';
  */
 export const appendPrelude = (publish: 'PUBLISH' | 'SPUBLISH'): string => `
 local call, try = redis.call, redis.pcall
-local format, concat, match, find = string.format, table.concat, string.match, string.find
+local format, concat, match, find, sub = string.format, table.concat, string.match, string.find, string.sub
 ${metaPattern}
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -41,38 +41,46 @@ local candidate, metaTtl = ARGV[1], ARGV[3]
 local historyTtl, size = tonumber(ARGV[2]), tonumber(ARGV[4])
 local REFRESH, BUCKET, TRIM = 1000, 120000, 32
 -- What a dry run saw of topics: nothing changes them between it and the real one.
-local metasSeen, lastSeen = nil, {}
+local metasSeen = nil
 
 -- The topic as it stands; 'fresh' when a new epoch has to begin: the meta is gone, or its head is below what the caller saw.
-local function open(stored, stream, knownEpoch, knownSeq)
-  if stored then
-    local e, q, t, x, first, rare = match(stored, META)
-    local f, z, d = '-', '-', '-'
-    if rare ~= '' then f, z, d = match(rare, RARE) end
-    if q == knownSeq or e ~= knownEpoch or tonumber(q) >= tonumber(knownSeq) then
-      return false, e, q, t, x, first, f, z, d
-    end
-    return true, candidate, q, t, x, first, f, z, d
+local function open(stored, knownEpoch, knownSeq)
+  if not stored then return true, candidate, '0', false, '', '1', '-', '-', '?' end
+  local e, q, t, x, first, rare = match(stored, META)
+  local f, z, d = '-', '-', '-'
+  if rare ~= '' then f, z, d = match(rare, RARE) end
+  if q == knownSeq or e ~= knownEpoch or tonumber(q) >= tonumber(knownSeq) then
+    return false, e, q, t, x, first, f, z, d
   end
-  local last = lastSeen[stream]
-  if last == nil then last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1] or false end
-  lastSeen[stream] = last
-  if last then return true, candidate, match(last[1], '^%d+'), last[2][1], '', '1', '-', '-', '?' end
-  return true, candidate, '0', false, '', '1', '-', '-', '?'
+  return true, candidate, q, t, x, first, f, z, d
 end
 
--- The first event of a call may meet a stream that is ahead of its meta (data came back in parts): numbering then goes
--- on behind the stream's last id instead of failing. Returns the seq, and whether it had to jump.
+-- Of a topic without a meta, whose events may be there all the same.
+local function lastTime(stream)
+  local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  return last and last[2][1] or '0'
+end
+
+local function isSealed(stored, knownEpoch, knownSeq)
+  local _, _, _, _, _, _, _, z = open(stored, knownEpoch, knownSeq)
+  return z ~= '-'
+end
+
+-- The first event of a call may meet a stream that is ahead of its meta, or has none (data came back in parts):
+-- numbering then goes on behind the stream's last id instead of failing, and time behind its last event. To look
+-- beforehand would cost each topic's first event a command. Returns seq and ts, and the last event's time where it jumped.
 local function addFirst(stream, seq, ts, body)
   local done = try('XADD', stream, seq .. '-0', ts, body)
-  if type(done) ~= 'table' or not done.err then return seq, false end
+  if type(done) ~= 'table' or not done.err then return seq, ts end
   if not find(done.err, 'equal or smaller', 1, true) then error(done.err) end
-  local info = call('XINFO', 'STREAM', stream)
+  local info, before = call('XINFO', 'STREAM', stream), '0'
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then seq = format('%d', match(info[i + 1], '^%d+') + 1) end
+    if info[i] == 'last-entry' and info[i + 1] then before = info[i + 1][2][1] end
   end
+  if before > ts then ts = before end
   call('XADD', stream, seq .. '-0', ts, body)
-  return seq, true
+  return seq, ts, before
 end
 
 local function trimByAge(stream)
@@ -87,11 +95,13 @@ local function trimByAge(stream)
   call('XTRIM', stream, 'MINID', id)
 end
 
--- Index and expiries are refreshed once a second per topic only: they would double the cost of an append. A retained
+-- Index and expiries are refreshed once a second per topic only: they would double the cost of an append; and what is
+-- old leaves an index once a call, however many topics of it are refreshed. A retained
 -- event has the negative of its time in the index, so what is too old stands in the middle of it: from the retained ones
 -- whose numbering ran out, to the others that are as old as events get. Its second has a leading zero, for the index has
 -- to be told as well when an event that is retained follows one that is not.
-local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d, retained)
+local tidied = nil
+local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d, retained, before)
   local mark = retained and '0' .. second or second
   local value = e .. ' ' .. last .. ' ' .. ts .. ' ' .. mark .. ' ' .. first
   if f ~= '-' or z ~= '-' or d ~= '-' or retained then value = value .. ' ' .. f .. ' ' .. z .. ' ' .. d end
@@ -103,8 +113,11 @@ local function write(index, meta, stream, topic, fresh, e, last, ts, x, first, f
   call('SET', meta, value, 'PX', metaTtl)
   call('PEXPIRE', stream, historyTtl + REFRESH)
   call('ZADD', index, retained and '-' .. ts or ts, topic)
-  call('ZREMRANGEBYSCORE', index, metaTtl + 2 * REFRESH - now, now - historyTtl - 2 * REFRESH)
-  trimByAge(stream)
+  if index ~= tidied then
+    tidied = index
+    call('ZREMRANGEBYSCORE', index, metaTtl + 2 * REFRESH - now, now - historyTtl - 2 * REFRESH)
+  end
+  if before ~= '0' then trimByAge(stream) end
 end
 
 -- 'first' says what counts as kept. The stream itself is trimmed now and then, by whole nodes, which costs next to nothing.
@@ -121,7 +134,7 @@ local function token(seq, ts, e, knownEpoch)
 end
 
 local function appendPlain(out, index, stored, meta, stream, topic, n, knownEpoch, knownSeq, a)
-  local fresh, e, q, t, x, first, f, z, d = open(stored, stream, knownEpoch, knownSeq)
+  local fresh, e, q, t, x, first, f, z, d = open(stored, knownEpoch, knownSeq)
   if z ~= '-' then
     out[#out + 1] = '!'
     return nil
@@ -129,9 +142,10 @@ local function appendPlain(out, index, stored, meta, stream, topic, n, knownEpoc
   local ts = nowText
   if t and t > ts then ts = t end
   local from = q + 1
-  local seq, jumped = addFirst(stream, format('%d', from), ts, ARGV[a])
+  local seq, at, jumped = addFirst(stream, format('%d', from), ts, ARGV[a])
+  local before = t or '0'
   if jumped then
-    from = tonumber(seq)
+    from, ts, before = tonumber(seq), at, jumped
     if not fresh then fresh, e = true, candidate end
   end
   local last, bodies = seq, ARGV[a]
@@ -143,9 +157,9 @@ local function appendPlain(out, index, stored, meta, stream, topic, n, knownEpoc
     bodies = concat(ARGV, '\\n', a, a + n - 1)
   end
   first = firstKept(stream, first, from, from + n - 1, size)
-  write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d == '?' and '-' or d)
+  write(index, meta, stream, topic, fresh, e, last, ts, x, first, f, z, d == '?' and '-' or d, false, before)
   out[#out + 1] = token(seq, ts, e, knownEpoch)
-  return e .. ' ' .. seq .. ' ' .. ts .. ' ' .. (t or '0') .. ' ' .. topic .. '\\n' .. bodies
+  return e .. ' ' .. seq .. ' ' .. ts .. ' ' .. before .. ' ' .. topic .. '\\n' .. bodies
 end
 
 ${appendCareful}
@@ -166,13 +180,21 @@ local function appendAll(k, a, dry)
       local meta, stream, was = KEYS[metas], KEYS[k], stored[number]
       metas, number, k = metas + 1, number + 1, k + 1
       if ARGV[a + 4] == 'p' then
-        block = appendPlain(out, index, was, meta, stream, topic, n, knownEpoch, knownSeq, a + 5)
+        if not dry then
+          block = appendPlain(out, index, was, meta, stream, topic, n, knownEpoch, knownSeq, a + 5)
+        elseif isSealed(was, knownEpoch, knownSeq) then
+          return false
+        end
         a = a + 5 + n
       else
-        local buckets, refused = nil, nil
+        local buckets, may, past, refused = nil, true, nil, nil
         if ARGV[a + 5] ~= '0' then buckets, k = { KEYS[k], KEYS[k + 1] }, k + 2 end
-        block, a, refused = appendCareful(out, index, was, meta, stream, buckets, topic, n, knownEpoch, knownSeq, a + 5, dry)
-        if refused then return false end
+        if dry then may, past = mayRefuse(was, n, knownEpoch, knownSeq, a + 5) end
+        if may then
+          block, past, refused = appendCareful(out, index, was, meta, stream, buckets, topic, n, knownEpoch, knownSeq, a + 5, dry)
+          if refused then return false end
+        end
+        a = past
       end
       if block then
         call('${publish}', channels .. topic, block)
