@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { fail, ok } from '../base/errors.ts';
 import type { Result } from '../base/errors.ts';
-import type { Leases } from '../engine/engine.ts';
+import type { LeaseHolder, Leases } from '../engine/engine.ts';
 import { Gathered, portions } from './gathered.ts';
 import { nodeLeaseMs } from './nodes.ts';
 import type { Nodes } from './nodes.ts';
@@ -44,6 +44,8 @@ export class Remains {
   readonly #missed = new Map<string, number>();
   #writtenAt = 0;
   #heldSince = 0;
+  /** What is noted again after the node was out of sight is told by it from what others may be cleaning up. */
+  #edition = 0;
   #heirs: Heirs | undefined;
   #cancel: () => void = () => {};
 
@@ -87,10 +89,13 @@ export class Remains {
 
   async #write(): Promise<Result<void>> {
     const { leases, clock, nodes, node } = this.#parts;
-    const held = await leases.hold(authors, [{ member: node, value: '' }], keepMs);
-    if (!held.ok) return held;
     const { heldSince } = nodes;
-    const missed = held.value.joined.length > 0 || heldSince !== this.#heldSince;
+    const doubtful = heldSince !== this.#heldSince;
+    if (doubtful) this.#edition += 1;
+    const value = String(this.#edition);
+    const held = await leases.hold(authors, [{ member: node, value }], keepMs);
+    if (!held.ok) return held;
+    const missed = doubtful || held.value.joined.length > 0;
     if (missed || clock.now() - this.#writtenAt > rewriteMs) {
       this.#heldSince = heldSince;
       this.#writtenAt = clock.now();
@@ -98,7 +103,7 @@ export class Remains {
       this.#written.clear();
     }
     for (const some of portions(this.#unwritten, written)) {
-      const members = some.map((member) => ({ member, value: '' }));
+      const members = some.map((member) => ({ member, value }));
       const done = await leases.hold(this.#group, members, keepMs);
       if (!done.ok) return done;
       // One that was erased meanwhile is dropped below.
@@ -124,36 +129,46 @@ export class Remains {
   }
 
   async #judge(): Promise<void> {
-    const { leases, nodes } = this.#parts;
-    const [listed, left] = await Promise.all([nodes.list(), leases.list(authors)]);
-    if (!listed.ok || !left.ok) return;
-    const alive = new Set(listed.value.map(({ node }) => node));
-    if (!alive.has(this.#parts.node)) return;
-    for (const node of this.#missed.keys()) if (alive.has(node)) this.#missed.delete(node);
-    for (const { member } of left.value) if (!alive.has(member)) await this.#cleanUp(member);
+    const { leases } = this.#parts;
+    const [alive, left] = await Promise.all([this.#alive(), leases.list(authors)]);
+    if (!alive || !left.ok) return;
+    for (const author of left.value) if (!alive.has(author.member)) await this.#cleanUp(author);
   }
 
-  async #cleanUp(node: string): Promise<void> {
+  /** Nobody can be judged where there is no answer. */
+  async #alive(): Promise<ReadonlySet<string> | undefined> {
+    const listed = await this.#parts.nodes.list();
+    if (!listed.ok) return undefined;
+    const alive = new Set(listed.value.map(({ node }) => node));
+    for (const node of this.#missed.keys()) if (alive.has(node)) this.#missed.delete(node);
+    return alive.has(this.#parts.node) ? alive : undefined;
+  }
+
+  async #cleanUp(author: LeaseHolder): Promise<void> {
     const { leases, clock } = this.#parts;
+    const { member: node } = author;
     const now = clock.now();
     const since = this.#missed.get(node) ?? now;
     this.#missed.set(node, since);
     const left = await leases.list(groupOf(node));
     if (!left.ok) return;
-    const entries = left.value.map(({ member }) => member);
+    // Asked when the notes are read: a node that came back to write them is among the living by now.
+    const alive = await this.#alive();
+    if (!alive || alive.has(node)) return;
+    const entries = left.value;
     // Not all in the same order: of several nodes that clean up, each is to find some done.
     const turned = Math.floor(Math.random() * entries.length);
     // A member's lease may have been renewed after the node's own, so the last of them runs out a lease time later.
     const over = now - since >= nodeLeaseMs;
     let whole = true;
     for (const some of portions([...entries.slice(turned), ...entries.slice(0, turned)], cleanedAtOnce)) {
-      const done = await Promise.all(some.map((entry) => this.#hand(entry, node)));
-      const settled = some.filter((entry, i) => done[i]!.ok && (over || entry.startsWith('agent ')));
-      const dropped = settled.length === 0 ? ok(undefined) : await leases.drop(groupOf(node), settled);
-      whole &&= dropped.ok && settled.length === some.length;
+      const done = await Promise.all(some.map(({ member }) => this.#hand(member, node)));
+      const settled = some.filter(({ member }, i) => done[i]!.ok && (over || member.startsWith('agent ')));
+      const forgotten = await leases.forget(groupOf(node), settled);
+      whole &&= forgotten.ok && settled.length === some.length;
     }
     if (!whole) return;
-    await leases.drop(authors, [node]);
+    await leases.forget(authors, [author]);
     this.#missed.delete(node);
   }
 

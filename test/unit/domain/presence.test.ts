@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ok } from '../../../shared/base/errors.ts';
+import { fail, ok } from '../../../shared/base/errors.ts';
 import type { Result } from '../../../shared/base/errors.ts';
 import type { NodeFigures } from '../../../shared/domain/nodes.ts';
 import { Remains } from '../../../shared/domain/remains.ts';
@@ -254,6 +254,78 @@ test('a node that is stopped while it cleans up leaves the rest of it to the oth
   expect(handed).toHaveLength(1);
   expect(await world.held('remains.dead')).toHaveLength(entries.length - 1);
   expect(await world.held('remains')).toContain('dead');
+});
+
+describe('what a node notes again while others clean up after it', () => {
+  /** Looks before this one leave the note of a topic: members may be held for longer than their node. */
+  const lateLook = 4;
+  const listed = { list: () => Promise.resolve(ok([] as NodeFigures[])) };
+  let back: Remains;
+  /** Of the node that comes back. */
+  let sight: { heldSince: number };
+
+  beforeEach(async () => {
+    for (const node of world.nodes) node.kill();
+    sight = { heldSince: 1 };
+    const nodes = Object.assign(sight, listed);
+    back = new Remains({ leases: world.engine.leases, clock: world.clock, nodes, node: 'back' });
+    await Promise.all([back.note('topic', 'room'), back.note('agent', '7')]);
+  });
+
+  /** It is in the middle of it, as far as the other nodes of the cluster are concerned, when `meanwhile` is called. */
+  async function cleanUp(alive: () => string[], meanwhile: () => Promise<unknown>): Promise<void> {
+    const list = (): Promise<Result<NodeFigures[]>> =>
+      Promise.resolve(ok(alive().map((node) => ({ node }) as NodeFigures)));
+    const nodes = { heldSince: 0, list };
+    const remains = new Remains({ leases: world.engine.leases, clock: world.clock, nodes, node: 'own' });
+    remains.start({
+      topic: async () => {
+        await meanwhile();
+        return ok(undefined);
+      },
+      agent: () => Promise.resolve(fail('conflict', 'the node is back')),
+    });
+    await world.pass(14_000);
+    await remains.stop();
+  }
+
+  test('stays, though they had found the note of before', async () => {
+    let looks = 0;
+    let isBack = false;
+    await cleanUp(
+      () => (isBack ? ['own', 'back'] : ['own']),
+      async () => {
+        if ((looks += 1) < lateLook) return;
+        isBack = true;
+        sight.heldSince = world.clock.now();
+        await back.note('topic', 'room');
+      },
+    );
+    expect(isBack).toBe(true);
+    expect((await world.held('remains.back')).sort()).toEqual(['agent 7', 'topic room']);
+    expect(await world.held('remains')).toEqual(['back']);
+  });
+
+  test('stays, though they judged it before it came back and looked for its notes after', async () => {
+    let looks = 0;
+    let isBack = false;
+    const { leases } = world.engine;
+    const list = leases.list.bind(leases);
+    leases.list = async (group) => {
+      if (group === 'remains.back' && (looks += 1) === lateLook) {
+        isBack = true;
+        sight.heldSince = world.clock.now();
+        await back.note('topic', 'room');
+      }
+      return list(group);
+    };
+    await cleanUp(
+      () => (isBack ? ['own', 'back'] : ['own']),
+      () => Promise.resolve(),
+    );
+    expect(isBack).toBe(true);
+    expect((await world.held('remains.back')).sort()).toEqual(['agent 7', 'topic room']);
+  });
 });
 
 test('nobody is judged by a node that has just come', async () => {
