@@ -88,6 +88,23 @@ describe('a queue on Redis when something breaks', () => {
     expect(calls).toBeLessThan(1.5 * jobs);
   });
 
+  it('leaves nothing in Redis of jobs that are done, and no story of them', async () => {
+    const { queue, add, begun, consume } = await started();
+    for (const id of ['soon', 'again']) await add(id);
+    await add('later', { delayMs: 1 });
+    await add('removed', { delayMs: 60_000 });
+    await got(queue.remove('removed'));
+    await consume((job) => Promise.resolve(job.id === 'again' && begun.length < 4 ? { againInMs: 1 } : 'done'));
+    await vi.waitFor(
+      async () => expect(await got(queue.has(['soon', 'later', 'again']))).not.toContain(true),
+      patience,
+    );
+    const redis = new Redis(server.port);
+    const kept = (await redis.keys('aw:q:*')).map((key) => key.slice(key.lastIndexOf(':') + 1)).toSorted();
+    redis.disconnect();
+    expect(kept.filter((name) => name === 'events' || name.startsWith('j.'))).toEqual([]);
+  });
+
   it('keeps a job as long as its work takes, parked or not', async () => {
     const { queue, add, begun, consume } = await started();
     const held: HeldJob[] = [];
