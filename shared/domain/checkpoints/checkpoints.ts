@@ -32,6 +32,8 @@ export interface CheckpointOptions extends Retention {
 export interface CheckpointsAsked extends PageAsked {
   readonly session: string;
   readonly tag?: string;
+  /** The records are wanted without their states, which are most of what there is to read. */
+  readonly stateless?: true;
 }
 
 /** What one commit is to do, once it is known what the new checkpoint is. */
@@ -90,7 +92,7 @@ export class Checkpoints {
   /** Newest first. */
   async list(
     identity: Identity,
-    { session, tag, ...asked }: CheckpointsAsked,
+    { session, tag, stateless, ...asked }: CheckpointsAsked,
   ): Promise<Result<{ checkpoints: CheckpointRecord[]; cursor?: string }>> {
     if (asked.cursor !== undefined && !/^\d+:\d+ [\w-]+$/.test(asked.cursor)) {
       return fail('bad_request', 'this cursor is not from a page before');
@@ -107,6 +109,7 @@ export class Checkpoints {
         this.#load(
           session,
           places.map(fromPlace).map((place) => place.checkpoint),
+          stateless,
         ),
     );
     if (!page.ok) return page;
@@ -218,20 +221,24 @@ export class Checkpoints {
   async #load(
     session: string,
     checkpoints: readonly string[],
+    stateless = false,
   ): Promise<Result<(Collected<CheckpointRecord> | undefined)[]>> {
-    const keys = [...checkpoints.map(checkpointKey), ...checkpoints.map(stateKey)];
+    const keys = [...checkpoints.map(checkpointKey), ...(stateless ? [] : checkpoints.map(stateKey))];
     const read = await this.#records.read(homeOfSession(session), keys);
     if (!read.ok) return read;
-    return ok(checkpoints.map((_, i) => this.#collected(read.value[i], read.value[checkpoints.length + i])));
+    const stateOf = (i: number): Stored | 'unread' | undefined =>
+      stateless ? 'unread' : read.value[checkpoints.length + i];
+    return ok(checkpoints.map((_, i) => this.#collected(read.value[i], stateOf(i))));
   }
 
   /** Nothing where it is gone, or its time is over. */
-  #collected(one: Stored | undefined, state: Stored | undefined): Collected<CheckpointRecord> | undefined {
+  #collected(one: Stored | undefined, state: Stored | 'unread' | undefined): Collected<CheckpointRecord> | undefined {
     if (!one || !state) return undefined;
     const kept = JSON.parse(one.value) as KeptCheckpoint;
     if (isOverAge(kept.createdAt, this.#options, this.#clock.now())) return undefined;
-    const bytes = one.value.length + state.value.length;
-    return { bytes, parse: () => recordOf(kept, JSON.parse(state.value)) };
+    const text = state === 'unread' ? undefined : state.value;
+    const bytes = one.value.length + (text?.length ?? 0);
+    return { bytes, parse: () => recordOf(kept, text === undefined ? undefined : JSON.parse(text)) };
   }
 
   /** With one checkpoint more. `keys` begin with those of the session, the desk and the shelf. */

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { ManualClock } from '../../../shared/base/clock.ts';
 import type { Checkpoints } from '../../../shared/domain/checkpoints/checkpoints.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
@@ -144,6 +144,18 @@ describe('the list', () => {
     const page = await got(checkpoints.list(alice, { session: 's', limit: 5 }));
     expect(page.checkpoints.map(({ label }) => label)).toEqual(['e', 'd', 'c']);
     expect(await labels({ cursor: page.cursor! })).toEqual(['b', 'a']);
+  });
+
+  test('is had without the states as well: none is read, and none counts towards the page', async () => {
+    await reset({ maxFrameBytes: 1_000_000 });
+    for (const label of ['a', 'b', 'c', 'd', 'e']) await make(label, 'x'.repeat(400_000));
+    const read = vi.spyOn(bench.engine.records, 'read');
+    const page = await got(checkpoints.list(alice, { session: 's', limit: 5, stateless: true }));
+    expect(page.checkpoints.map(({ label, state }) => [label, state])).toEqual(
+      ['e', 'd', 'c', 'b', 'a'].map((label) => [label, undefined]),
+    );
+    expect(read.mock.calls.flatMap(([, keys]) => keys).filter((key) => key.startsWith('state.'))).toEqual([]);
+    read.mockRestore();
   });
 });
 

@@ -34,11 +34,11 @@ export async function getCheckpoint(
   return asResult(await checkpoints.get(must(caller.identity), checkpoint));
 }
 
-/** Newest first. A page is no longer than an answer may be. */
+/** Newest first. A page is no longer than an answer may be. `stateless` is for dialects that show no states. */
 export function listCheckpoints(
   { checkpoints }: Broker,
   caller: Caller,
-  input: Pick<CheckpointListRequest, 'session' | 'tag' | 'limit' | 'cursor'>,
+  input: Pick<CheckpointListRequest, 'session' | 'tag' | 'limit' | 'cursor'> & { stateless?: true },
 ): Promise<Result<CheckpointListResult>> {
   return checkpoints.list(must(caller.identity), input);
 }

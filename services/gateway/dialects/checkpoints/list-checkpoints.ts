@@ -10,7 +10,7 @@ const mostAnswered = 4 * 1024 * 1024;
 
 const tooLong = fail('payload_too_large', 'the list is too long for one answer; ask for fewer by limit');
 
-/** The newest so many. They are read page by page, since a page has the states as well and is bounded in bytes. */
+/** The newest so many, page by page: one is bounded in number and in bytes. */
 export function listCheckpoints(
   asker: Asker,
   { session_id: session, limit }: CallOf<'list_checkpoints'>,
@@ -19,7 +19,7 @@ export function listCheckpoints(
   const checkpoints: Listed[] = [];
   let size = 0;
   const read = (from: { cursor?: string }): void => {
-    const page = { session, limit: Math.min(pageOf, limit - checkpoints.length), ...from };
+    const page = { session, limit: Math.min(pageOf, limit - checkpoints.length), stateless: true as const, ...from };
     asker.perform('checkpoint.list', page, (found) => {
       if (!found.ok) return done(found);
       for (const record of found.value.checkpoints) {
