@@ -76,12 +76,19 @@ export class Runs {
 
   /**
    * Events of a topic were given up, or it is numbered anew. What a run's loops have missed by that they read, and say so
-   * if they cannot. Whether it is a run that is followed.
+   * if they cannot. `gone`: the store has nothing of it any more, and the server has ended the attachment; whether there
+   * still is such a run, the answer to another one tells. Whether it is a run that is followed.
    */
-  disturbed(topic: string): boolean {
+  disturbed(topic: string, gone: boolean): boolean {
     const run = this.#byTopic.get(topic);
-    if (run) this.#look(run, undefined, false);
-    return run !== undefined;
+    if (!run) return false;
+    if (gone) {
+      run.attached = false;
+      this.sync();
+    } else {
+      this.#look(run, undefined, false);
+    }
+    return true;
   }
 
   linkUp(): void {

@@ -14,7 +14,7 @@ import { FakeClient } from './fake-client.ts';
  *     enter {"params":{…},"query":"…"}   a client connects; `enter nobody …` one without an identity
  *     > {…}                              it sends a frame;  `> binary` one that is no text, `> refused busy {…}` one too many
  *     = {…}                              what the dialect asked for has this result;  `= not_found …` or fails
- *     ! run.i-1 {…}                      an event of a run comes;  `! run.i-1 gap 3 7`, `! run.i-1 renumbered`
+ *     ! run.i-1 {…}                      an event of a run comes;  `! run.i-1 gap 3 7`, `! … renumbered`, `! … gone`
  *     heard session.s-1.runs {…}         an event of a topic that the dialect listens to
  *     heartbeat, goaway, leave           a heartbeat is due; the node drains; the connection is gone
  *
@@ -91,6 +91,7 @@ function entry(text: string, seq: number): Entry {
   const [topic, what] = halves(text);
   const [, from, to] = /^gap (\d+) (\d+)$/.exec(what) ?? [];
   if (from !== undefined) return new Gap(topic, 'e', Number(from), Number(to));
+  if (what === 'gone') return new Renumbered(topic, '', 0);
   return what === 'renumbered'
     ? new Renumbered(topic, 'e', seq)
     : new Event(topic, 'e', seq, 1_763_700_000_000 + seq, `{"data":${what}}`);

@@ -7,7 +7,7 @@ import { perform } from '../core/operations.ts';
 import type { HttpRequest, HttpRoute, Reply, StreamReply } from '../core/transport.ts';
 import type { Door } from '../core/upgrade.ts';
 import type { Begun, Dialect, Streamed } from '../dialects/dialect.ts';
-import { endsRun } from '../hub/endings.ts';
+import { isLastOfRun } from '../hub/endings.ts';
 import type { Entry } from '../hub/entry.ts';
 import { frameOf, nextFormatIndex } from '../hub/format.ts';
 import type { Format } from '../hub/format.ts';
@@ -85,7 +85,7 @@ class LinesFormat implements EndingFormat {
     const frame = frameOf(entry, this.#format);
     if (!frame) return null;
     const line = lineOf(frame);
-    if (entry.kind === 'event' && endsRun(entry.body)) this.#last.add(line);
+    if (isLastOfRun(entry)) this.#last.add(line);
     return line;
   }
 

@@ -1,7 +1,7 @@
 import type { DroppedFrame } from '../../../shared/protocol/pushes.ts';
 import { eventFrameText } from '../../../shared/wire/event-frame.ts';
 import { encodeUtf8 } from '../../../shared/wire/utf8.ts';
-import { endsRun } from '../hub/endings.ts';
+import { isLastOfRun } from '../hub/endings.ts';
 import type { Entry, Event } from '../hub/entry.ts';
 import { nextFormatIndex } from '../hub/format.ts';
 import type { Format } from '../hub/format.ts';
@@ -70,7 +70,7 @@ class RunFormat extends SseFormat implements EndingFormat {
 
   override encode(entry: Entry): Uint8Array {
     const frame = super.encode(entry);
-    if (entry.kind === 'event' && endsRun(entry.body)) this.#last.add(frame);
+    if (isLastOfRun(entry)) this.#last.add(frame);
     return frame;
   }
 

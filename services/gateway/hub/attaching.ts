@@ -79,6 +79,7 @@ async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Resul
   const over = new Set(promised.filter((one) => one.over).map(({ topic }) => topic));
   const added = fresh.filter((topic) => replays.has(topic) || !over.has(topic));
   const covered = added.filter((topic) => hub.matches(subscriber, topic));
+  const silent = wanted.filter(({ topic }) => added.includes(topic) && !replays.has(topic));
   const taken = take(
     hub,
     subscriber,
@@ -94,20 +95,41 @@ async function make(hub: Hub, subscriber: Subscriber, owed: Owed): Promise<Resul
     stopExpecting(hub, subscriber, topic);
   }
   hub.pump.wake(subscriber);
-  for (const topic of covered) void endIfOver(hub, subscriber, topic);
+  for (const one of silent) void lookBack(hub, subscriber, one, covered.includes(one.topic));
   return ok(undefined);
 }
 
-/** What another subscription covers is not replayed, so the run's last event may have gone by before it was looked for. */
-async function endIfOver(hub: Hub, subscriber: Subscriber, topic: string): Promise<void> {
+/**
+ * Where nothing is replayed, all that there is to tell of a run may have gone by before it was looked for: its end, or
+ * the whole of it with its store. `covered`: another subscription of the connection brings the topic.
+ */
+async function lookBack(hub: Hub, subscriber: Subscriber, one: Attachment, covered: boolean): Promise<void> {
+  const { topic, after = 0 } = one;
   if (!subscriber.attached?.has(topic)) return;
   const read = await hub.log.read(topic, { limit: 1, reverse: true });
   if (!read.ok) {
-    hub.clock.later(retryMs, () => void endIfOver(hub, subscriber, topic));
+    hub.clock.later(retryMs, () => void lookBack(hub, subscriber, one, covered));
     return;
   }
-  const last = read.value.events[0];
-  // One that this node has yet to give out ends it by itself.
-  const gone = last && endsRun(last.body) && last.seq <= (hub.tails.get(topic)?.sentSeq ?? 0);
-  if (gone) hub.endings.end(subscriber, topic);
+  if (!subscriber.attached?.has(topic)) return;
+  const { head, events } = read.value;
+  const [last] = events;
+  const tail = hub.tails.get(topic);
+  if (head.epoch === '') {
+    // A node that knew of the topic finds out by itself, and tells all.
+    if (!tail || tail.epoch === '' || tail.vanished) tellGone(hub, subscriber, topic);
+  } else if (last && endsRun(last.body)) {
+    // One that this node has yet to give out ends it by itself.
+    if (covered && last.seq <= (tail?.sentSeq ?? 0)) hub.endings.end(subscriber, topic);
+    // The client cannot have had it when it asked: its number is of another numbering, and everything is still to come.
+    if (!covered && last.seq <= after) {
+      hub.endings.end(subscriber, topic);
+      attach(hub, subscriber, { topic, over: true });
+    }
+  }
+}
+
+function tellGone(hub: Hub, subscriber: Subscriber, topic: string): void {
+  hub.leaveLane(subscriber).renumber(topic, '');
+  hub.pump.wake(subscriber);
 }

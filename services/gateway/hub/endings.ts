@@ -1,3 +1,4 @@
+import { saysGone } from './entry.ts';
 import type { Entry } from './entry.ts';
 import { unsubscribe } from './leaving.ts';
 import type { LeavingPorts } from './leaving.ts';
@@ -11,13 +12,18 @@ export function endsRun(body: string): boolean {
   return lastOfRun.test(body);
 }
 
+/** The last that is told of a run: how it ended, or that it has gone with its topic. */
+export function isLastOfRun(entry: Entry): boolean {
+  return entry.kind === 'event' ? endsRun(entry.body) : saysGone(entry);
+}
+
 interface Passed {
   readonly subscriber: Subscriber;
   readonly topic: string;
   readonly n: number;
 }
 
-/** Takes an attachment away when the last event of its run has been given to the connection. */
+/** Takes an attachment away when the last that is told of its run has been given to the connection. */
 export class Endings {
   readonly #hub: LeavingPorts;
   readonly #defer: Defer;
@@ -30,7 +36,7 @@ export class Endings {
 
   /** An entry of a topic with attachments went out on the fast lane. Who is behind gets it from the pump, which tells by itself. */
   passed(entry: Entry, attached: Iterable<Subscriber>): void {
-    if (entry.kind !== 'event' || !endsRun(entry.body)) return;
+    if (!isLastOfRun(entry)) return;
     for (const subscriber of attached) {
       if (subscriber.cursor) continue;
       // What native publish gathered may turn out to be lost until the turn ends, and is then wanted from the ring.

@@ -46,7 +46,7 @@ export class Gap {
   }
 }
 
-/** The topic's numbering is another one from here on; something may be lost. */
+/** The topic's numbering is another one from here on, or '' where the topic is gone as a whole; something may be lost. */
 export class Renumbered {
   readonly kind = 'renumbered';
   n = 0;
@@ -66,3 +66,7 @@ export class Renumbered {
 }
 
 export type Entry = Event | Gap | Renumbered;
+
+export function saysGone(entry: Entry): boolean {
+  return entry.kind === 'renumbered' && entry.epoch === '';
+}

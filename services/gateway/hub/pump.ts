@@ -27,7 +27,7 @@ export interface PumpPorts {
   matches(subscriber: Subscriber, topic: string): boolean;
   /** The last number of the topic that went into the ring, if the node follows it in this numbering. */
   headOf(topic: string, epoch: string): number | undefined;
-  /** It was sent the last event of a run that it is attached to. */
+  /** It was sent the last that is told of a run that it is attached to. */
   ended(subscriber: Subscriber, topic: string): void;
   /** It reached the head of the ring. */
   caughtUp(subscriber: Subscriber): void;
@@ -249,7 +249,9 @@ export class Pump {
     if (!lost) return true;
     if (lost.epoch !== undefined) {
       if (!this.#write(subscriber, cursor, new Renumbered(topic, lost.epoch, 0))) return false;
+      const gone = lost.epoch === '';
       lost.epoch = undefined;
+      if (gone && subscriber.attached?.has(topic)) this.#ports.ended(subscriber, topic);
     }
     if (lost.to > 0 && !this.#write(subscriber, cursor, new Gap(topic, '', lost.from, lost.to))) return false;
     cursor.lost.delete(topic);

@@ -1,3 +1,6 @@
+/** Stands for the numbering of a topic that is gone as a whole. None has this name: whatever comes next is of another one. */
+const nowhere = '-';
+
 /**
  * How far this node has followed one topic. `following`: the next live event is the one after `seq`.
  * `reading`: something is missing or in doubt; live events only say how far there is to go, the log gives them.
@@ -50,6 +53,15 @@ export class Tail {
     this.ts = ts;
     this.readTo = seq;
     this.doubt = false;
+  }
+
+  /** The store knows nothing of the topic any more, not even where its numbers stood. */
+  vanish(): void {
+    this.epoch = nowhere;
+  }
+
+  get vanished(): boolean {
+    return this.epoch === nowhere;
   }
 
   sent(epoch: string, seq: number): void {

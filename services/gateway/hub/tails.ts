@@ -1,5 +1,5 @@
 import type { LiveBatch, TopicHead } from '../../../shared/engine/engine.ts';
-import { Event } from './entry.ts';
+import { Event, Renumbered } from './entry.ts';
 import type { HubStats } from './ports.ts';
 import { begin, repair } from './repair.ts';
 import type { RepairPorts } from './repair.ts';
@@ -10,10 +10,22 @@ const chunk = 512;
 /** Far more than a live event takes, and well within the 2 s in which a lost one has to be found. */
 const patienceMs = 200;
 
+/** What was known of a topic when the store was asked about it. */
+interface Then {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly ts: number;
+  readonly attached: boolean;
+}
+
 export interface TailsPorts extends RepairPorts {
   stats: Pick<HubStats, 'repairs'>;
   /** Does anybody here want the topic? */
   wanted(topic: string): boolean;
+  /** And by its name? */
+  exact(topic: string): boolean;
+  /** And as that of a run that there is? */
+  attached(topic: string): boolean;
 }
 
 /**
@@ -169,7 +181,8 @@ export class Tails {
   async #checkChunk(topics: readonly string[], patient: boolean): Promise<boolean> {
     const known = topics.map((topic) => {
       const tail = this.#tails.get(topic);
-      return { tail, epoch: tail?.epoch ?? '', seq: tail?.seq ?? 0, ts: tail?.ts ?? 0 };
+      const attached = this.#ports.attached(topic);
+      return { tail, epoch: tail?.epoch ?? '', seq: tail?.seq ?? 0, ts: tail?.ts ?? 0, attached };
     });
     const asks = known.map(({ tail }, i) => {
       const topic = topics[i]!;
@@ -181,14 +194,28 @@ export class Tails {
     if (!answer.ok) return false;
     // An answer from before the disturbance proves nothing after it.
     if (distrusts !== this.#distrusts) return this.#checkChunk(topics, patient);
+    let vanished = false;
     answer.value.heads.forEach((head, i) => {
       const { tail, ...then } = known[i]!;
       if (!tail || tail.gone || tail.busy) return;
       if (patient && tail.state === 'following' && head.epoch === tail.epoch && head.seq > tail.seq)
         this.#expect(tail, head);
       else this.#compare(tail, then, head, 'since' in asks[i]!);
+      vanished ||= tail.vanished;
     });
+    // A store that came back empty has lost all of them: no more at once than can be given out.
+    if (vanished) await this.#ports.passed();
     return true;
+  }
+
+  /**
+   * Who follows the topic by its name is told now: of a run whose store has lost it no event ever comes that could bring
+   * the news. Patterns are not, since they may match all that there was.
+   */
+  #vanish(tail: Tail): void {
+    if (tail.vanished || !this.#ports.exact(tail.topic)) return;
+    tail.vanish();
+    this.#ports.emit(new Renumbered(tail.topic, '', 0, tail));
   }
 
   #expect(tail: Tail, head: TopicHead): void {
@@ -199,7 +226,7 @@ export class Tails {
   }
 
   /** `then` is what was known when the question went out; the answer cannot be older than that. */
-  #compare(tail: Tail, then: { epoch: string; seq: number; ts: number }, head: TopicHead, timed: boolean): void {
+  #compare(tail: Tail, then: Then, head: TopicHead, timed: boolean): void {
     if (!tail.located) {
       // A pattern that wants it came while the question was out: where to begin has to be asked with its time.
       if (!timed && Number.isFinite(this.#ports.wantedSince(tail.topic))) {
@@ -207,6 +234,8 @@ export class Tails {
         return;
       }
       begin(tail, head, timed, this.#ports);
+    } else if (tail.epoch === then.epoch && head.epoch === '' && (then.attached || tail.epoch !== '')) {
+      this.#vanish(tail);
     } else if (tail.epoch === then.epoch && head.epoch === tail.epoch && then.seq > 0) {
       tail.rewound = head.seq < then.seq || (head.seq === then.seq && then.ts > 0 && head.ts !== then.ts);
     }

@@ -70,6 +70,12 @@ export class FakeLog {
     for (const listener of this.#listeners) listener({ topic, renumbered: epoch });
   }
 
+  /** All of it is gone, and nothing takes its place. */
+  lose(topic: string): void {
+    if (!this.topics.delete(topic)) return;
+    for (const listener of this.#listeners) listener({ topic, renumbered: '' });
+  }
+
   #topic(topic: string): Topic {
     let log = this.topics.get(topic);
     if (!log) this.topics.set(topic, (log = { epoch: `e${(this.#epochs += 1)}`, seq: 0, events: [] }));

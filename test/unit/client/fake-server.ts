@@ -360,6 +360,7 @@ export class FakeSocket implements WebSocketLike {
         epoch: event.renumbered,
         reason: 'epoch',
       });
+    if ('renumbered' in event && event.renumbered === '') this.#attached.delete(event.topic);
   }
 
   #wants(topic: string): boolean {

@@ -323,6 +323,43 @@ test('an attachment to a run that has gone with its store is rejected', async ()
   expect(await told.over).toBe('not_found');
 });
 
+test('a run that its store loses while it is followed is rejected, also where a subscription brings it', async () => {
+  const made = await connected();
+  const alone = await begun(made);
+  const watched = await begun(made);
+  const [first, second] = made.server.runs.all;
+  void made.client.subscribe(second!.topic);
+  await made.quiet();
+  const told = [loop(alone), loop(watched)];
+  const texts = [alone, watched].map((run) => codeOf(run.text()));
+  first!.say(1, 'a');
+  await made.quiet();
+  made.server.runs.all.length = 0;
+  for (const { topic } of [first!, second!]) made.log.lose(topic);
+  await made.quiet();
+  expect(await Promise.all([alone, watched].map((run) => codeOf(run.result())))).toEqual(['not_found', 'not_found']);
+  expect(await Promise.all(texts)).toEqual(['not_found', 'not_found']);
+  expect(await Promise.all(told.map(({ over }) => over))).toEqual(['not_found', 'not_found']);
+  expect(told[0]!.said()).toEqual(['queued', 'started', 'a']);
+  expect(made.told.dropped).toMatchObject([{ topic: second!.topic, epoch: '', reason: 'epoch' }]);
+});
+
+test('a run that goes on though its events are gone is followed again, from what comes', async () => {
+  const made = await connected();
+  const run = await begun(made);
+  const told = loop(run);
+  const { last } = made.server.runs;
+  last.say(1, 'a');
+  await made.quiet();
+  made.log.lose(last.topic);
+  await made.quiet();
+  last.tell({ kind: 'chunk', text: 'b' });
+  last.tell({ kind: 'completed', result: 'ab' });
+  await made.quiet();
+  expect(await run.result()).toBe('ab');
+  expect(told.said()).toEqual(['queued', 'started', 'a', 'gap epoch -', 'b', 'completed']);
+});
+
 test('a refusal for now of an attachment is asked again after a pause', async () => {
   const made = await connected();
   const run = await begun(made);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { expectRun } from '../../../services/gateway/hub/expecting.ts';
 import { eventsOf, World } from './world.ts';
 import type { Client } from './world.ts';
 
@@ -41,3 +42,107 @@ test('who attaches to runs without a break gets their events, and those of other
     }
   }
 });
+
+const roomy = { maxLag: 1000, ringEntries: 4096, limit: 400 };
+const end = '{"data":{"kind":"completed"}}';
+
+/** What it was told of the topic, in short. */
+function told(client: Client, topic: string): string[] {
+  const pushes = client.pushes.filter((push) => push.topic === topic);
+  return pushes.map(({ seq, renumbered }) => (renumbered === undefined ? String(seq) : `in ${renumbered}`));
+}
+
+async function following(world: World, run: string): Promise<Client> {
+  const client = world.connect();
+  world.attach(client, run, undefined);
+  await world.rest();
+  return client;
+}
+
+function expectReleased(world: World, ...clients: Client[]): void {
+  for (const { subscriber } of clients) {
+    expect([subscriber.attached, subscriber.owed, subscriber.subscriptions.size]).toEqual([undefined, undefined, 0]);
+  }
+  expect(world.hub.subscriptions.size).toBe(0);
+}
+
+test('who is attached to a run that its store has lost is told so once, and the attachment ends', async () => {
+  const world = new World(roomy);
+  world.log.publish('run.r', ['{"data":1}', '{"data":2}']);
+  const clients = [await following(world, 'run.r'), await following(world, 'run.r')];
+  const [, slow] = clients;
+  slow!.socket.reading = false;
+  // Behind by the time of the loss, with more than its socket takes.
+  world.log.publish(
+    'run.r',
+    Array.from({ length: 30 }, (_, i) => `{"data":${i}}`),
+  );
+  world.log.deliver(all);
+  await world.turn();
+  expect(slow!.subscriber.cursor).toBeDefined();
+  world.log.lose('run.r');
+  await world.rest();
+  for (const client of clients) expect(told(client, 'run.r').filter((what) => what.startsWith('in'))).toEqual(['in ']);
+  expect(told(clients[0]!, 'run.r').at(-1)).toBe('in ');
+  expectReleased(world, ...clients);
+});
+
+test('one that is lost before the node has heard anything of it is told of, too', async () => {
+  const world = new World(roomy);
+  const client = world.connect();
+  expectRun(world.hub, client.subscriber, 'run.r');
+  await world.turn();
+  world.log.publish('run.r', ['{"data":1}']);
+  world.attach(client, 'run.r', undefined);
+  await world.turn();
+  expect(client.subscriber.attached?.has('run.r')).toBe(true);
+  world.log.lose('run.r');
+  await world.rest();
+  expect(told(client, 'run.r')).toEqual(['in ']);
+  expectReleased(world, client);
+});
+
+test('one that is lost between the question for it and the attachment leaves nothing behind', async () => {
+  const world = new World(roomy);
+  world.log.publish('run.r', ['{"data":1}', '{"data":2}']);
+  const client = world.connect();
+  world.attach(client, 'run.r', 2);
+  world.log.lose('run.r');
+  world.log.hear();
+  await world.rest();
+  expect(told(client, 'run.r')).toEqual(['in ']);
+  expectReleased(world, client);
+});
+
+test('a run that ends at the very number which a lost numbering had for it is told from its beginning', async () => {
+  const world = new World(roomy);
+  world.log.publish('run.r', ['{"data":1}']);
+  const client = world.connect();
+  // Of the numbering that is no more: in the present one it is the number of the end, which is still to come.
+  world.attach(client, 'run.r', 2);
+  world.log.publish('run.r', [end]);
+  await world.rest();
+  expect(told(client, 'run.r')).toEqual(['1', '2']);
+  expectReleased(world, client);
+});
+
+test('who subscribed to a topic by its name is told that it is gone, and of the numbering that comes after', async () => {
+  const world = new World(roomy);
+  const named = await subscribed(world, 'a.b');
+  const patterned = await subscribed(world, 'x.*');
+  for (const topic of ['a.b', 'x.y']) world.log.publish(topic, ['{"data":1}']);
+  await world.rest();
+  for (const topic of ['a.b', 'x.y']) world.log.lose(topic);
+  await world.rest();
+  expect(told(named, 'a.b')).toEqual(['1', 'in ']);
+  // It may match all that there was.
+  expect(told(patterned, 'x.y')).toEqual(['1']);
+  for (const topic of ['a.b', 'x.y']) world.log.publish(topic, ['{"data":2}']);
+  await world.rest();
+  expect(told(named, 'a.b')).toEqual(['1', 'in ', `in ${epochOf(world, 'a.b')}`, '1']);
+  expect(told(patterned, 'x.y')).toEqual(['1', `in ${epochOf(world, 'x.y')}`, '1']);
+});
+
+function epochOf(world: World, topic: string): string {
+  return world.log.topics.get(topic)!.epoch;
+}

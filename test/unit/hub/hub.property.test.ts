@@ -112,6 +112,7 @@ function expectDetached(world: World, who: Client): void {
   const { subscriber } = who;
   expect(subscriber.owed, 'all that was promised is made').toBeUndefined();
   for (const topic of subscriber.attached ?? []) {
+    expect(world.log.topics.has(topic), `${topic} is there`).toBe(true);
     expect(world.log.hasEnded(topic), `${topic} has ended`).toBe(false);
     expect(subscriber.subscriptions.has(topic)).toBe(true);
   }
@@ -182,6 +183,7 @@ test('a numbering that is lost or rewound is announced before anything of the ne
         expectOnceInOrder(who);
         expectTrue(world, who);
         expectUnbroken(who);
+        if (!who.subscriber.closed) expectDetached(world, who);
       }
       // After all that, the node is well again: the next event of each topic reaches everyone who wants it.
       const going = topics.filter((name) => !world.log.hasEnded(name));

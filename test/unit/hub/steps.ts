@@ -137,8 +137,9 @@ function sinceOf(world: World, who: Client, step: { names: string[]; since: stri
 
 function afterOf(world: World, who: Client, step: { run: string; from: string }): number | undefined {
   if (step.from === 'start') return undefined;
-  const head = world.log.topics.get(step.run)?.seq ?? 0;
-  return step.from === 'last' ? Math.min(head, eventsOf(who, step.run).at(-1)?.seq ?? 0) : Math.floor(head / 2);
+  // After a loss it may be above the head.
+  if (step.from === 'last') return eventsOf(who, step.run).at(-1)?.seq ?? 0;
+  return Math.floor((world.log.topics.get(step.run)?.seq ?? 0) / 2);
 }
 
 async function perform(world: World, step: Step): Promise<void> {
@@ -176,8 +177,9 @@ async function perform(world: World, step: Step): Promise<void> {
       if (who.pending === 0 && !who.subscriber.closed) world.unsubscribe(who, step.name);
       break;
     case 'attach':
-      // Not while a subscribe before it is under way: the core sees to that, too.
-      if (who.pending === 0 && !who.subscriber.closed) world.attach(who, step.run, afterOf(world, who, step));
+      // Not while a subscribe before it is under way: the core sees to that, too. And only to a run that there is.
+      if (who.pending === 0 && !who.subscriber.closed && world.log.topics.has(step.run))
+        world.attach(who, step.run, afterOf(world, who, step));
       break;
     case 'expect':
       // Of a new run only.

@@ -1,6 +1,7 @@
 import { withoutTraceparent } from '../../../../shared/wire/event-frame.ts';
 import { encodeUtf8 } from '../../../../shared/wire/utf8.ts';
-import { invocationOf, kindOf, runEventOf } from '../../core/run-entries.ts';
+import { invocationOf, kindOf, runEventOf, runIsGone } from '../../core/run-entries.ts';
+import { saysGone } from '../../hub/entry.ts';
 import type { Entry, Event } from '../../hub/entry.ts';
 import { nextFormatIndex } from '../../hub/format.ts';
 import type { Format } from '../../hub/format.ts';
@@ -15,6 +16,7 @@ class RunsFormat implements Format {
   encode(entry: Entry): Uint8Array {
     const invocation = invocationOf(entry);
     if (entry.kind === 'event') return encodeEvent(entry, invocation);
+    if (saysGone(entry)) return errorFrame(runIsGone, invocation);
     // There is no frame for it, and an `event` may hold anything: a client that looks learns that something is missing.
     const missing =
       entry.kind === 'gap'

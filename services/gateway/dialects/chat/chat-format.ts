@@ -1,5 +1,6 @@
 import type { RunEvent } from '../../../../shared/protocol/run-events.ts';
-import { invocationOf, kindOf, runEventOf } from '../../core/run-entries.ts';
+import { invocationOf, kindOf, runEventOf, runIsGone } from '../../core/run-entries.ts';
+import { saysGone } from '../../hub/entry.ts';
 import type { Entry } from '../../hub/entry.ts';
 import { nextFormatIndex } from '../../hub/format.ts';
 import type { Format } from '../../hub/format.ts';
@@ -25,6 +26,10 @@ class ChatFormat implements Format {
     // All who watched it are gone.
     if (!run) return null;
     if (entry.kind === 'event') return encodeEvent(runEventOf(entry), entry.seq, run);
+    if (saysGone(entry)) {
+      run.begunAt = 0;
+      return errorFrame(run.session, runIsGone);
+    }
     const last = entry.kind === 'gap' ? entry.to : entry.seq;
     run.begunAt = Math.max(run.begunAt, last);
     run.streamedAt = Math.max(run.streamedAt, last);
