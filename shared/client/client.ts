@@ -146,15 +146,22 @@ export class AgentwireClient {
   once<Name extends keyof ClientEvents>(name: Name, handler: Handler<ClientEvents[Name]>): () => void;
   once<Data = unknown>(topic: string, handler: Handler<AgentwireEvent<Data>>): () => void;
   once(name: string, handler: Handler<never>): () => void {
-    const off = this.#core.emitter.on(name, (event) => {
+    const called = (event: never): unknown => {
       off();
       return handler(event);
-    });
+    };
+    const off = this.#core.emitter.on(name, called, handler);
     return off;
   }
 
+  /** What `on` or `once` has added. */
   off(name: string, handler: Handler<never>): void {
     this.#core.emitter.off(name, handler);
+  }
+
+  /** For what stands on the client: a fault that has no promise to reject is told as its `error`. */
+  report(error: Error): void {
+    this.#core.emitter.report(error);
   }
 }
 

@@ -19,9 +19,9 @@ export class Emitter {
   readonly #topics = new Map<string, List>();
   readonly #patterns = new PatternTrie<List>();
 
-  on(name: string, handler: Handler<never>): () => void {
+  on(name: string, handler: Handler<never>, known = handler): () => void {
     const list = this.#listFor(name);
-    const remove = list.add(handler);
+    const remove = list.add(handler, known);
     return () => {
       remove();
       this.#tidy(name, list);

@@ -5,6 +5,8 @@ export type Handler<T> = (event: T) => unknown;
 
 interface Registration<T> {
   readonly handler: Handler<T>;
+  /** As whoever added it knows it: that of `once` stands inside of another one. */
+  readonly known: Handler<T>;
   live: boolean;
 }
 
@@ -19,14 +21,14 @@ export class HandlerList<T> {
     return this.#list.length;
   }
 
-  add(handler: Handler<T>): () => void {
-    const registration = { handler, live: true };
+  add(handler: Handler<T>, known = handler): () => void {
+    const registration = { handler, known, live: true };
     this.#list = [...this.#list, registration];
     return () => this.#remove(registration);
   }
 
   remove(handler: Handler<T>): void {
-    const registration = this.#list.find((each) => each.handler === handler);
+    const registration = this.#list.find((each) => each.known === handler);
     if (registration) this.#remove(registration);
   }
 

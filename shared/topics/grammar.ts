@@ -24,6 +24,11 @@ export function patternFault(pattern: string): string | undefined {
   return nameFault(pattern, true);
 }
 
+/** The same for what is to be one segment of a topic: the id of an agent, say. */
+export function segmentFault(segment: string): string | undefined {
+  return /[.$]/.test(segment) ? 'it holds a dot or a $' : topicFault(segment);
+}
+
 export function isPattern(name: string): boolean {
   return name.includes('*') || name.includes('#');
 }

@@ -3,6 +3,7 @@ import type { AgentHealth, AgentLog, AgentMetrics, AgentStatus } from '../../pro
 import type { AgentwireClient } from '../client.ts';
 import { ChannelClient, ChannelServer, present } from './channel.ts';
 import type { ChannelOptions, Followed } from './channel.ts';
+import type { Heard } from './held-back.ts';
 import { OwnStatuses } from './own-statuses.ts';
 
 export interface AgentEvents {
@@ -13,12 +14,12 @@ export interface AgentEvents {
 }
 
 const family = 'agent';
-const names: Readonly<Record<string, keyof AgentEvents>> = {
-  status: 'status-change',
-  health: 'health-update',
-  metrics: 'metrics-update',
-  logs: 'log-entry',
-};
+const names: ReadonlyMap<string, keyof AgentEvents> = new Map([
+  ['status', 'status-change'],
+  ['health', 'health-update'],
+  ['metrics', 'metrics-update'],
+  ['logs', 'log-entry'],
+]);
 
 /** What agents tell of themselves. docs/channels.md says what each call promises. */
 export class AgentChannelClient extends ChannelClient<AgentEvents> {
@@ -36,7 +37,7 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
 
   /** How the agent stands comes first, if it was ever told. */
   subscribeToAgent(agentId: string): Promise<void> {
-    return this.follow(agentId);
+    return this.followOne(agentId);
   }
 
   unsubscribeFromAgent(agentId: string): Promise<void> {
@@ -83,8 +84,8 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
     return [[`${of}.status`, present], [`${of}.health`, present], [`${of}.metrics`], [`${of}.logs`]];
   }
 
-  protected heard(kind: string, id: string, data: unknown): void {
-    const name = names[kind];
+  protected heard({ kind, id, data }: Heard): void {
+    const name = names.get(kind);
     if (name) this.tell(name, id, data);
   }
 }

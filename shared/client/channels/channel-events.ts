@@ -11,30 +11,31 @@ type DataOf<Events, Name> = Name extends keyof Events
       : never
     : never;
 
-/** The listeners of one channel. What one of them throws is reported as the client's, and the others are called all the same. */
+/** The listeners of one channel. What one of them throws, or rejects with, is reported, and the others are called all the same. */
 export class ChannelEvents<Events> {
   readonly #lists = new Map<string, HandlerList<never>>();
+  readonly #report: (error: Error) => void;
+
+  constructor(report: (error: Error) => void) {
+    this.#report = report;
+  }
 
   /** Until the function given back is called. */
   on<Name extends EventName<Events>>(name: Name, handler: Handler<DataOf<Events, Name>>): () => void {
-    const list: HandlerList<never> = this.#lists.get(name) ?? new HandlerList();
-    this.#lists.set(name, list);
-    const remove = list.add(handler as Handler<never>);
-    return () => {
-      remove();
-      this.#tidy(name, list);
-    };
+    return this.#add(name, handler, handler);
   }
 
   /** As `on`, for one time. */
   once<Name extends EventName<Events>>(name: Name, handler: Handler<DataOf<Events, Name>>): () => void {
-    const off = this.on<Name>(name, (data) => {
+    const called: typeof handler = (data) => {
       off();
       return handler(data);
-    });
+    };
+    const off = this.#add(name, called, handler);
     return off;
   }
 
+  /** What `on` or `once` has added. */
   off<Name extends EventName<Events>>(name: Name, handler: Handler<DataOf<Events, Name>>): void {
     const list = this.#lists.get(name);
     list?.remove(handler as Handler<never>);
@@ -42,10 +43,17 @@ export class ChannelEvents<Events> {
   }
 
   protected emit(name: string, data: unknown): void {
-    let fault: Error | undefined;
-    this.#lists.get(name)?.call(data as never, (error) => (fault ??= error));
-    // Into the hands of the client, whose handler this runs in.
-    if (fault) throw fault;
+    this.#lists.get(name)?.call(data as never, this.#report);
+  }
+
+  #add<Data>(name: string, handler: Handler<Data>, known: Handler<Data>): () => void {
+    const list: HandlerList<never> = this.#lists.get(name) ?? new HandlerList();
+    this.#lists.set(name, list);
+    const remove = list.add(handler as Handler<never>, known as Handler<never>);
+    return () => {
+      remove();
+      this.#tidy(name, list);
+    };
   }
 
   #tidy(name: string, list: HandlerList<never>): void {

@@ -1,8 +1,13 @@
 import { realClock } from '../../base/clock.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { PublishResult } from '../../protocol/publish.ts';
+import { segmentFault } from '../../topics/grammar.ts';
 import type { AgentwireClient, SubscribeOptions } from '../client.ts';
+import { AgentwireError } from '../errors.ts';
+import type { PublishOptions } from '../outgoing.ts';
 import { ChannelEvents } from './channel-events.ts';
+import { HeldBack } from './held-back.ts';
+import type { Heard } from './held-back.ts';
 
 export interface ChannelOptions {
   /** For tests. */
@@ -15,6 +20,13 @@ export type Followed = readonly [topic: string, since?: SubscribeOptions['since'
 /** What a new subscriber gets of a topic that tells a state: how it stands. */
 export const present = { last: 1 } as const;
 
+interface Subscribed {
+  readonly ready: Promise<void>;
+  readonly undo: (() => void)[];
+  /** Lets go of what was held back for it. */
+  readonly tellOn: () => void;
+}
+
 /**
  * One family of the well-known topics (`agent.<id>.<kind>` and so on), heard through a client. It tells of every event of
  * the family that comes to the client, by whichever subscription; its own are made by the `subscribe…` methods.
@@ -23,23 +35,29 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
   protected readonly client: AgentwireClient;
   protected readonly clock: Clock;
   readonly #family: string;
-  readonly #followed = new Map<string, { ready: Promise<void>; undo: (() => void)[] }>();
+  readonly #followed = new Map<string, Subscribed>();
+  readonly #heldBack = new HeldBack((heard) => {
+    if (!this.#closed) this.heard(heard);
+  });
   readonly #off: () => void;
+  #closed = false;
 
   constructor(client: AgentwireClient, family: string, { clock = realClock }: ChannelOptions) {
-    super();
+    super((error) => client.report(error));
     this.client = client;
     this.clock = clock;
     this.#family = family;
     this.#off = client.on(`${family}.*.*`, ({ topic, data }) => {
       const [, id = '', kind = ''] = topic.split('.');
-      this.heard(kind, id, data);
+      this.#heldBack.take({ id, kind, data });
     });
   }
 
   /** Ends what was subscribed here, and hears nothing any more. The client goes on. */
   close(): void {
+    this.#closed = true;
     this.#off();
+    this.#heldBack.drop();
     for (const id of this.#followed.keys()) this.unfollow(id);
   }
 
@@ -62,8 +80,8 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
   /** Where one of them is heard, or all (`*`). */
   protected abstract topicsOf(id: string): readonly Followed[];
 
-  /** By the last segment of the topic. */
-  protected abstract heard(kind: string, id: string, data: unknown): void;
+  /** `kind` is the last segment of the topic. */
+  protected abstract heard(heard: Heard): void;
 
   /** Under the name, and for those who listen to this one only. */
   protected tell(name: keyof Events & string, id: string, data: unknown): void {
@@ -71,18 +89,28 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
     this.emit(`${name}:${id}`, data);
   }
 
+  /** Of one. */
+  protected followOne(id: string): Promise<void> {
+    const fault = idFault(id);
+    return fault ? Promise.reject(fault) : this.follow(id);
+  }
+
   /** Of one id, or of all, or of whatever a topic names. Once, however often it is asked for. */
   protected follow(id: string, topics = this.topicsOf(id)): Promise<void> {
+    if (this.#closed) return Promise.reject(new AgentwireError('conflict', 'the channel is closed'));
     const known = this.#followed.get(id);
     if (known) return known.ready;
+    const tellOn = this.#heldBack.hold(idFault(id) ? undefined : id);
     const made = topics.map(([topic, since = 'latest']) => this.client.subscribe(topic, ignore, { since }));
     const undo: (() => void)[] = [];
     const taken = made.map(async (subscribing) => {
       const subscription = await subscribing;
       undo.push(() => subscription.unsubscribe());
     });
-    const followed = { ready: Promise.all(taken).then(() => {}), undo };
+    const followed: Subscribed = { ready: Promise.all(taken).then(() => {}), undo, tellOn };
     this.#followed.set(id, followed);
+    // Promises go on before any timer: whoever awaits `ready` can listen to what came with it.
+    followed.ready.then(() => this.clock.later(0, tellOn), tellOn);
     void Promise.allSettled(taken).then((outcomes) => {
       const whole = outcomes.every(({ status }) => status === 'fulfilled');
       if (whole && this.#followed.get(id) === followed) return;
@@ -95,16 +123,18 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
   protected unfollow(id: string): void {
     const followed = this.#followed.get(id);
     this.#followed.delete(id);
+    // Another subscription may have brought it as well.
+    followed?.tellOn();
     for (const each of followed?.undo ?? []) each();
   }
 
   /** Those that were asked for one by one. */
   protected followedIds(): string[] {
-    return [...this.#followed.keys()].filter((id) => !/[*#.]/.test(id));
+    return [...this.#followed.keys()].filter((id) => !idFault(id));
   }
 
-  protected publish(id: string, kind: string, data: object): Promise<PublishResult> {
-    return publishTo(this.client, this.#family, id, kind, data);
+  protected publish(id: string, kind: string, data: object, options?: PublishOptions): Promise<PublishResult> {
+    return publishTo(this.client, this.#family, id, kind, data, options);
   }
 }
 
@@ -118,24 +148,34 @@ export abstract class ChannelServer {
     this.#family = family;
   }
 
-  protected publish(id: string, kind: string, data: object): Promise<PublishResult> {
-    return publishTo(this.client, this.#family, id, kind, data);
+  protected publish(id: string, kind: string, data: object, options?: PublishOptions): Promise<PublishResult> {
+    return publishTo(this.client, this.#family, id, kind, data, options);
   }
 }
 
-/** `timestamp` is by the publisher's own clock, where it says none. */
 function publishTo(
   client: AgentwireClient,
   family: string,
   id: string,
   kind: string,
   data: object,
+  options?: PublishOptions,
 ): Promise<PublishResult> {
-  return client.publish(`${family}.${id}.${kind}`, { ...data, timestamp: stampOf(data) });
+  const fault = idFault(id);
+  return fault ? Promise.reject(fault) : client.publish(`${family}.${id}.${kind}`, stamped(data), options);
 }
 
-function stampOf(data: object): unknown {
-  return ('timestamp' in data ? data.timestamp : undefined) ?? Date.now();
+/** `timestamp` is by the publisher's own clock, where it says none. */
+export function stamped<T extends object>(data: T): T {
+  return { ...data, timestamp: ('timestamp' in data ? data.timestamp : undefined) ?? Date.now() };
+}
+
+/** An id that is no single segment would be another topic, or several: one that nobody checks and the channels do not hear. */
+export function idFault(id: unknown): AgentwireError | undefined {
+  const fault = typeof id === 'string' ? segmentFault(id) : 'it is no string';
+  if (fault === undefined) return undefined;
+  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 80)) : typeof id;
+  return new AgentwireError('bad_request', `${shown} cannot be an id: ${fault}`);
 }
 
 /** Events come by what the channel hears of the client. */

@@ -10,8 +10,9 @@ import type {
 } from '../../protocol/well-known.ts';
 import type { AgentwireClient } from '../client.ts';
 import { AgentwireError } from '../errors.ts';
-import { ChannelClient, ChannelServer } from './channel.ts';
+import { ChannelClient, ChannelServer, idFault } from './channel.ts';
 import type { ChannelOptions, Followed } from './channel.ts';
+import type { Heard } from './held-back.ts';
 import { waitFor } from './waiting.ts';
 
 /** What was decided, in the broker's words and in those of the ancestor. */
@@ -40,16 +41,16 @@ export type NewProposal = Omit<SwarmProposeRequest, 'type' | 'id' | 'swarm' | 'o
   Partial<Pick<SwarmProposeRequest, 'options' | 'threshold'>>;
 
 const family = 'swarm';
-const names: Readonly<Record<string, keyof SwarmEvents>> = {
-  topology: 'topology-change',
-  membership: 'membership-change',
-  coordination: 'coordination',
-  proposal: 'proposal',
-  vote: 'vote',
-  consensus: 'consensus',
-  decision: 'decision',
-  state: 'state-update',
-};
+const names: ReadonlyMap<string, keyof SwarmEvents> = new Map([
+  ['topology', 'topology-change'],
+  ['membership', 'membership-change'],
+  ['coordination', 'coordination'],
+  ['proposal', 'proposal'],
+  ['vote', 'vote'],
+  ['consensus', 'consensus'],
+  ['decision', 'decision'],
+  ['state', 'state-update'],
+]);
 
 /** How agents decide and work together. docs/channels.md says what each call promises. */
 export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
@@ -58,7 +59,7 @@ export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
   }
 
   subscribeToSwarm(swarmId: string): Promise<void> {
-    return this.follow(swarmId);
+    return this.followOne(swarmId);
   }
 
   unsubscribeFromSwarm(swarmId: string): Promise<void> {
@@ -116,6 +117,8 @@ export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
    * client is open.
    */
   waitForConsensus(swarm: string, proposal: string, timeoutMs?: number): Promise<Consensus> {
+    const fault = idFault(swarm) ?? idFault(proposal);
+    if (fault) return Promise.reject(fault);
     return waitFor<Consensus>({
       client: this.client,
       clock: this.clock,
@@ -138,11 +141,11 @@ export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
   }
 
   protected topicsOf(id: string): Followed[] {
-    return Object.keys(names).map((kind): Followed => [`${family}.${id}.${kind}`]);
+    return [...names.keys()].map((kind): Followed => [`${family}.${id}.${kind}`]);
   }
 
-  protected heard(kind: string, id: string, data: unknown): void {
-    const name = names[kind];
+  protected heard({ kind, id, data }: Heard): void {
+    const name = names.get(kind);
     if (!name) return;
     this.tell(name, id, kind === 'consensus' ? inBothWords(data as SwarmConsensus) : data);
     if (kind !== 'membership') return;

@@ -2,8 +2,9 @@ import type { PublishResult } from '../../protocol/publish.ts';
 import type { TaskAssigned, TaskCompleted, TaskCreated, TaskFailed, TaskProgress } from '../../protocol/well-known.ts';
 import type { AgentwireClient } from '../client.ts';
 import type { AgentwireEvent } from '../events.ts';
-import { ChannelClient, ChannelServer, present } from './channel.ts';
+import { ChannelClient, ChannelServer, idFault, present } from './channel.ts';
 import type { ChannelOptions, Followed } from './channel.ts';
+import type { Heard } from './held-back.ts';
 import { waitFor } from './waiting.ts';
 
 export interface TaskEvents {
@@ -48,7 +49,7 @@ export class TaskChannelClient extends ChannelClient<TaskEvents> {
 
   /** How far it is comes first, if that was ever told. */
   subscribeToTask(taskId: string): Promise<void> {
-    return this.follow(taskId);
+    return this.followOne(taskId);
   }
 
   unsubscribeFromTask(taskId: string): Promise<void> {
@@ -99,6 +100,8 @@ export class TaskChannelClient extends ChannelClient<TaskEvents> {
     taskId: string,
     timeoutMs?: number,
   ): Promise<TaskCompleted & { readonly result?: Result }> {
+    const fault = idFault(taskId);
+    if (fault) throw fault;
     const completed = `${family}.${taskId}.completed`;
     const failed = `${family}.${taskId}.failed`;
     const event = await waitFor<AgentwireEvent>({
@@ -130,7 +133,7 @@ export class TaskChannelClient extends ChannelClient<TaskEvents> {
     return [[`${of}.progress`, present], ...others];
   }
 
-  protected heard(kind: string, id: string, data: unknown): void {
+  protected heard({ kind, id, data }: Heard): void {
     if (kinds.has(kind)) this.tell(kind as keyof TaskEvents, id, data);
   }
 }

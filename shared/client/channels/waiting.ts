@@ -31,6 +31,9 @@ const noRoomMs = 2000;
  */
 export function waitFor<T>(awaited: Awaited<T>): Promise<T> {
   const { client, clock, topics, hear, look, timeoutMs, tooLate } = awaited;
+  const unfit = timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0);
+  if (unfit)
+    return Promise.reject(new AgentwireError('bad_request', 'the time to wait must be a number of ms, 0 or more'));
   return new Promise((resolve, reject) => {
     let over = false;
     let cancelLook: () => void = () => {};
