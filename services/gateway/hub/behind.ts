@@ -51,7 +51,7 @@ export class Behind {
       const { topic, epoch, firstSeq, lastSeq } = missed;
       const position = cursor.positions.get(topic);
       if (position?.epoch === epoch) {
-        cursor.leave(topic, position, lastSeq);
+        cursor.leaveAll(topic, position, lastSeq);
         continue;
       }
       if (missed.renumbered) cursor.renumber(topic, epoch);

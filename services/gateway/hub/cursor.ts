@@ -6,6 +6,8 @@ export interface Position {
   until: number;
   /** Up to here it was asked for, and is never given up for being slow. */
   replay: number;
+  /** Hushed requests that had begun when `until` was settled: what is to be read may be of their making. */
+  begun: number;
 }
 
 /** What is to be said of a topic before anything more of it is sent. */
@@ -38,11 +40,35 @@ export class Cursor {
   /** Some of what the fast lane gathered last may still turn out to be lost, until the turn ends. */
   undecided = false;
 
-  /** Requests under way that are to be answered before any event comes. */
-  hushed = 0;
+  /** Requests under way that are to be answered before what they cause, oldest first: the ring's head when each began. */
+  readonly #hushes = new Map<number, number>();
+  #begun = 0;
 
   constructor(n: number) {
     this.n = n;
+  }
+
+  get hushed(): boolean {
+    return this.#hushes.size > 0;
+  }
+
+  /** Nothing that a ring with this head gets from now on is sent before what is given back is called. */
+  hush(head: number): () => void {
+    const number = (this.#begun += 1);
+    this.#hushes.set(number, head);
+    return () => void this.#hushes.delete(number);
+  }
+
+  /** So far it may read in a ring with this head. */
+  upTo(head: number): number {
+    for (const from of this.#hushes.values()) return from;
+    return head;
+  }
+
+  /** What is to be read of the topic was in the log before any of the requests under way began. */
+  mayRead(topic: string): boolean {
+    for (const oldest of this.#hushes.keys()) return (this.positions.get(topic)?.begun ?? 0) < oldest;
+    return true;
   }
 
   /** Of some topic older events are still to come than of others. */
@@ -50,9 +76,24 @@ export class Cursor {
     return this.reading.length > 0 || this.toRead.length > 0;
   }
 
-  place(topic: string, position: Position): void {
-    this.positions.set(topic, position);
+  place(topic: string, position: Omit<Position, 'begun'>): void {
+    this.positions.set(topic, { ...position, begun: this.#begun });
     if (position.seq < position.until) this.toRead.push(topic);
+  }
+
+  /** The next topics that may be read. */
+  takeToRead(most: number): string[] {
+    if (!this.hushed) return this.toRead.splice(0, most);
+    const next = this.toRead.filter((topic) => this.mayRead(topic)).slice(0, most);
+    const taken = new Set(next);
+    this.toRead = this.toRead.filter((topic) => !taken.has(topic));
+    return next;
+  }
+
+  /** As `leave`, up to an event that a request under way may have caused. */
+  leaveAll(topic: string, position: Position, until: number): void {
+    this.leave(topic, position, until);
+    position.begun = this.#begun;
   }
 
   /** Up to here the topic is left to the log. */

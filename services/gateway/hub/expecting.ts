@@ -62,7 +62,7 @@ function join(hub: Hub, subscriber: Subscriber, topic: string, events: readonly 
 function hasRoom(subscriber: Subscriber): boolean {
   if (!subscriber.cursor && subscriber.gathers && !subscriber.socket.flush()) return false;
   const { cursor, outbox } = subscriber;
-  return !outbox && (!cursor || !(cursor.undecided || cursor.hushed > 0 || cursor.blockedSince > 0));
+  return !outbox && (!cursor || !(cursor.undecided || cursor.hushed || cursor.blockedSince > 0));
 }
 
 /** All that the node has given out of the topic, if the ring has it from the first event on and in one numbering. */

@@ -2,14 +2,14 @@ import type { Hub } from './hub.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /**
- * Until what is given back is called, nothing but answers goes to the connection; its events wait as they do for one
- * that is slow. For a request that puts events into the log well before it can be answered: the answer comes first.
+ * Until what is given back is called, no event that comes from now on goes to the connection; they wait as they do for
+ * one that is slow. For a request that puts events into the log well before it can be answered: the answer comes first.
+ * What came before goes on, or whoever makes such requests without a break would hear nothing at all.
  */
 export function hush(hub: Hub, subscriber: Subscriber): () => void {
-  const cursor = hub.leaveLane(subscriber);
-  cursor.hushed += 1;
+  const speak = hub.leaveLane(subscriber).hush(hub.ring.head);
   return () => {
-    cursor.hushed -= 1;
+    speak();
     hub.pump.wake(subscriber);
   };
 }

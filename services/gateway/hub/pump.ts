@@ -84,7 +84,7 @@ export class Pump {
   /** Ends blocked (`drained` wakes it), waiting (the page wakes it), hushed (the answer wakes it), caught up, or queued again. */
   #advance(subscriber: Subscriber, cursor: Cursor): void {
     cursor.undecided = false;
-    if (subscriber.outbox || cursor.waiting || cursor.hushed > 0) return;
+    if (subscriber.outbox || cursor.waiting) return;
     while (this.#left > 0) {
       this.#left -= 1;
       if (subscriber.socket.buffered() > this.#ports.highWater) {
@@ -93,12 +93,18 @@ export class Pump {
       }
       cursor.blockedSince = 0;
       const topic = cursor.reading.at(-1);
-      if (topic !== undefined) {
+      if (topic !== undefined && !cursor.mayRead(topic)) {
+        // Meanwhile more of it was left to the log than came before the requests under way.
+        cursor.toRead.push(topic);
+        cursor.reading.pop();
+      } else if (topic !== undefined) {
         if (!this.#readTopic(subscriber, cursor, topic)) return;
-      } else if (cursor.n < this.#ports.ring.head) {
+      } else if (cursor.n < cursor.upTo(this.#ports.ring.head)) {
         if (!this.#replayRing(subscriber, cursor)) return;
-      } else if (cursor.toRead.length > 0) {
-        this.#beginRound(cursor);
+      } else if (this.#beginRound(cursor)) {
+        continue;
+      } else if (cursor.hushed) {
+        return;
       } else {
         if (this.#sayAllLost(subscriber, cursor)) this.#ports.caughtUp(subscriber);
         return;
@@ -112,15 +118,16 @@ export class Pump {
   }
 
   /** The first pages are asked for together: one after the other, each would take a round trip of its own. */
-  #beginRound(cursor: Cursor): void {
+  #beginRound(cursor: Cursor): boolean {
     const { pages } = this.#ports;
-    const next = cursor.toRead.splice(0, perRound);
+    const next = cursor.takeToRead(perRound);
     for (const topic of next) {
       const position = cursor.positions.get(topic);
       if (!position || position.seq >= position.until) continue;
       if (!pages.get(topic, position.epoch, position.seq)) pages.load(topic, position.seq, () => {});
     }
     cursor.reading = next.reverse();
+    return next.length > 0;
   }
 
   /** Sends what the next page holds of the topic. False: it cannot go on now. */

@@ -196,3 +196,27 @@ test('leaving a pattern while behind forgets what nothing else covers', async ()
   unsubscribe(world.hub, client.subscriber, ['a.*']);
   expect([...cursor.positions.keys()].toSorted()).toEqual(['a.2', 'b.1']);
 });
+
+test.each([4096, 16])(
+  'with a request under way at any time, a client hears what came before it (ring: %i)',
+  async (ringEntries) => {
+    const world = new World({ ...roomy, ringEntries, limit: 4000 });
+    const client = world.connect();
+    publish(world, 'a.old', 3);
+    await settled(world, client, 'a.*');
+    world.hush(client);
+    const subscribing = world.subscribe(client, [{ topic: 'a.old', since: 'earliest' }]);
+    for (let i = 0; i < 40; i += 1) {
+      publish(world, 'a.b', 1);
+      world.hush(client);
+      world.speak(client);
+      world.log.answer(Number.POSITIVE_INFINITY);
+      await world.turn();
+      client.socket.read();
+    }
+    await subscribing;
+    expect(client.hushes.size).toBe(1);
+    expect(eventsOf(client, 'a.old')).toHaveLength(3);
+    expect(eventsOf(client, 'a.b').length).toBeGreaterThan(35);
+  },
+);

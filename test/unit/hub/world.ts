@@ -20,7 +20,9 @@ const encoder = new TextEncoder();
 function encode(entry: Entry): Uint8Array {
   const { topic } = entry;
   if (entry.kind === 'event')
-    return encoder.encode(JSON.stringify({ topic, epoch: entry.epoch, seq: entry.seq, body: entry.body }));
+    return encoder.encode(
+      JSON.stringify({ topic, epoch: entry.epoch, seq: entry.seq, ts: entry.ts, body: entry.body }),
+    );
   if (entry.kind === 'gap') return encoder.encode(JSON.stringify({ topic, from: entry.from, to: entry.to }));
   return encoder.encode(JSON.stringify({ topic, renumbered: entry.epoch }));
 }
@@ -29,6 +31,7 @@ export interface Pushed {
   topic: string;
   epoch?: string;
   seq?: number;
+  ts?: number;
   body?: string;
   from?: number;
   to?: number;
@@ -40,7 +43,9 @@ export interface Pushed {
   /** Of those unsubscribed from, or covered by them: attachments that were promised and not made yet. */
   owed?: string[];
   attached?: Attached;
-  hushed?: boolean;
+  /** A request was begun, and what comes after this time may be of its making; or that one was answered. */
+  hushed?: number;
+  spoken?: number;
 }
 
 /** An attachment, as it was when it was asked for. */
@@ -58,8 +63,8 @@ export class Client {
   readonly subscriber: Subscriber;
   readonly held = new Set<string>();
   pending = 0;
-  /** While a request is under way whose answer is to come first. */
-  speak: (() => void) | undefined = undefined;
+  /** Requests under way whose answers are to come first, by the time of the log when they began. */
+  readonly hushes = new Map<number, () => void>();
 
   constructor(socket: FakeSocket, subscriber: Subscriber) {
     this.socket = socket;
@@ -159,16 +164,19 @@ export class World {
   }
 
   hush(client: Client): void {
-    if (client.speak) return;
-    client.speak = hush(this.hub, client.subscriber);
-    this.#tell(client, { topic: '', hushed: true });
+    const at = (this.log.clock += 1);
+    client.hushes.set(at, hush(this.hub, client.subscriber));
+    this.#tell(client, { topic: '', hushed: at });
   }
 
+  /** The oldest and the newest in turn: they are answered in any order. */
   speak(client: Client): void {
-    if (!client.speak) return;
-    this.#tell(client, { topic: '', hushed: false });
-    client.speak();
-    client.speak = undefined;
+    const begun = [...client.hushes.keys()];
+    const at = begun.length % 2 === 0 ? begun.at(0) : begun.at(-1);
+    if (at === undefined) return;
+    this.#tell(client, { topic: '', spoken: at });
+    client.hushes.get(at)?.();
+    client.hushes.delete(at);
   }
 
   /** The end of a turn: gathered messages are written, deferred work runs, promises settle. */
@@ -188,7 +196,7 @@ export class World {
   async rest(): Promise<void> {
     this.log.away = false;
     this.log.hear();
-    for (const client of this.clients) this.speak(client);
+    for (const client of this.clients) while (client.hushes.size > 0) this.speak(client);
     for (let quiet = 0, rounds = 0; quiet < 6; rounds += 1) {
       if (rounds > 10_000) throw new Error('the world does not come to rest');
       const before = this.#marks();
@@ -240,10 +248,12 @@ export function expectOnceInOrder(client: Client): void {
   const runs = new Set<string>();
   const follows = (topic: string): boolean => runs.has(topic) || held.some((name) => matches(name, topic));
   const ephemeral = new Set<string>();
-  let hushed = false;
+  const hushed = new Set<number>();
   for (const push of client.pushes) {
-    hushed = push.hushed ?? hushed;
-    expect(hushed && push.topic !== '', `ahead of an answer: ${JSON.stringify(push)}`).toBe(false);
+    if (push.hushed !== undefined) hushed.add(push.hushed);
+    if (push.spoken !== undefined) hushed.delete(push.spoken);
+    const early = push.ts !== undefined && [...hushed].some((at) => push.ts! > at);
+    expect(early, `ahead of an answer: ${JSON.stringify(push)}`).toBe(false);
     if (push.seq === 0) {
       expect(ephemeral.has(push.body!), `an ephemeral event twice: ${JSON.stringify(push)}`).toBe(false);
       ephemeral.add(push.body!);
