@@ -1,21 +1,28 @@
-import { fail, type Result } from '../../base/errors.ts';
+import { must } from '../../base/assert.ts';
+import { fail, ok, type Result } from '../../base/errors.ts';
 import type { Append, Appended } from '../engine.ts';
 import { AppendCall, appendHeader, type AppendSettings, type WaitingAppend } from './append-call.ts';
+import { callOf, type CommitCall } from './commit-call.ts';
 import type { Keys } from './keys.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { TopicStates } from './topic-states.ts';
 
 /** Sends a script's arguments (number of keys, keys, ARGV) and gives back its answer. */
-export type SendAppend = (args: string[]) => Promise<Result<string>>;
+export type SendCall = (args: string[]) => Promise<Result<string>>;
 
-/** Who takes appends, and keeps commits in their place among them. */
+export interface SendCalls {
+  readonly append: SendCall;
+  readonly commit: SendCall;
+}
+
+/** Who takes appends and commits, and keeps them in order. */
 export interface Appender {
   append(event: Append): Promise<Result<Appended>>;
   /**
-   * Sends behind what was appended before to this partition and ahead of what is appended later: a commit and the
-   * appends around it are numbered in the order in which they were made.
+   * Goes behind what was appended before to this partition and ahead of what is appended later: a commit and the
+   * appends around it are numbered in the order in which they were made. Gives back its line of the answer.
    */
-  inTurn(partition: number, send: () => Promise<Result<string>>): Promise<Result<string>>;
+  commit(partition: number, commit: CommitCall): Promise<Result<string>>;
   start(): void;
   stop(): void;
 }
@@ -30,17 +37,18 @@ interface Waiting extends WaitingAppend {
   readonly tick: number;
 }
 
-/** A call of somebody else's that must keep its place among the appends. */
-interface Turn {
+interface WaitingCommit {
   readonly event: undefined;
-  readonly send: () => void;
-  readonly resolve: (result: Result<never>) => void;
+  readonly commit: CommitCall;
+  readonly resolve: (result: Result<string>) => void;
   readonly tick: number;
 }
 
 /** Larger calls gain nothing more and hold up the readers of the same server. */
 const maxEvents = 256;
 const maxBytes = 256 * 1024;
+/** Of one call; each is worth several events. */
+const maxCommits = 32;
 /** With two under way Redis works on one while the other travels; with more, calls would be smaller and cost more. */
 const usualCalls = 2;
 /** What may wait. Beyond it an append is refused as `busy`. */
@@ -52,19 +60,20 @@ const maxTicks = 2;
 
 /**
  * Gathers what is appended and sends it in few, large calls. An idle engine sends at the end of the turn of the loop;
- * a busy one sends when a call comes back, so that batches grow with the load by themselves.
+ * a busy one sends when a call comes back, so that batches grow with the load by themselves. Commits wait for no call
+ * to come back: there are fewer of them, and somebody waits for each.
  */
 export class AppendBatcher implements Appender {
   readonly #keys: Keys;
   readonly #states: TopicStates;
   readonly #feed: LiveFeed;
   readonly #settings: AppendSettings;
-  readonly #send: SendAppend;
+  readonly #send: SendCalls;
   readonly #waitlist: Waitlist;
   readonly #alone: boolean;
   readonly #maxCalls: number;
   readonly #flush = (): void => this.#flushNow();
-  #waiting: (Waiting | Turn)[] = [];
+  #waiting: (Waiting | WaitingCommit)[] = [];
   #head = 0;
   #calls = 0;
   #scheduled = false;
@@ -80,7 +89,7 @@ export class AppendBatcher implements Appender {
     states: TopicStates,
     feed: LiveFeed,
     settings: AppendSettings,
-    send: SendAppend,
+    send: SendCalls,
     waitlist: Waitlist = { events: 0, bytes: 0 },
     alone = false,
   ) {
@@ -107,13 +116,16 @@ export class AppendBatcher implements Appender {
     });
   }
 
-  inTurn(_partition: number, send: () => Promise<Result<string>>): Promise<Result<string>> {
-    const call = this.#alone ? () => this.#callAlone(send) : send;
-    if (this.#head === this.#waiting.length && !(this.#alone && this.#calls > 0)) return call();
+  commit(_partition: number, commit: CommitCall): Promise<Result<string>> {
     if (this.#isFull()) return Promise.resolve(fail('busy'));
     this.#waitlist.events++;
+    this.#waitlist.bytes += commit.bytes;
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#flush);
+    }
     return new Promise((resolve) => {
-      this.#waiting.push({ event: undefined, send: () => resolve(call()), resolve, tick: this.#tick });
+      this.#waiting.push({ event: undefined, commit, resolve, tick: this.#tick });
     });
   }
 
@@ -131,14 +143,7 @@ export class AppendBatcher implements Appender {
     this.#scheduled = false;
     for (let next = this.#waiting[this.#head]; next; next = this.#waiting[this.#head]) {
       if (this.#calls >= this.#maxCalls && (this.#alone || next.event !== undefined)) return;
-      if (next.event !== undefined) {
-        void this.#sendCall(this.#take());
-      } else {
-        this.#head++;
-        this.#waitlist.events--;
-        this.#compact();
-        next.send();
-      }
+      void (next.event === undefined ? this.#sendCommits(this.#takeCommits()) : this.#sendAppends(this.#takeAppends()));
     }
   }
 
@@ -146,15 +151,7 @@ export class AppendBatcher implements Appender {
     return this.#waitlist.events >= maxWaiting || this.#waitlist.bytes >= maxWaitingBytes;
   }
 
-  async #callAlone(send: () => Promise<Result<string>>): Promise<Result<string>> {
-    this.#calls++;
-    const answer = await send();
-    this.#calls--;
-    this.#flushNow();
-    return answer;
-  }
-
-  async #sendCall(items: Waiting[]): Promise<void> {
+  async #sendAppends(items: Waiting[]): Promise<void> {
     const call = new AppendCall(this.#keys, items);
     const keys: string[] = [''];
     const args = appendHeader(this.#settings);
@@ -162,7 +159,7 @@ export class AppendBatcher implements Appender {
     keys[0] = String(keys.length - 1);
     this.#calls++;
     const serial = this.#feed.sent(call.topics);
-    const answer = await this.#send(keys.concat(args));
+    const answer = await this.#send.append(keys.concat(args));
     this.#calls--;
     if (answer.ok) call.settle(answer.value, this.#states);
     else call.fail(answer);
@@ -170,7 +167,25 @@ export class AppendBatcher implements Appender {
     this.#flushNow();
   }
 
-  #take(): Waiting[] {
+  /** Those of a turn go together: a call for each costs more than what it does, here and in Redis. */
+  async #sendCommits(items: WaitingCommit[]): Promise<void> {
+    const topics = items.flatMap(({ commit }) => commit.topics);
+    if (this.#alone) this.#calls++;
+    const serial = this.#feed.sent(topics);
+    const answer = await this.#send.commit(
+      callOf(
+        this.#settings,
+        items.map(({ commit }) => commit),
+      ),
+    );
+    if (this.#alone) this.#calls--;
+    const lines = answer.ok ? answer.value.split('\n') : [];
+    items.forEach(({ resolve }, i) => resolve(answer.ok ? ok(must(lines[i])) : answer));
+    this.#feed.answered(serial, topics);
+    if (this.#alone) this.#flushNow();
+  }
+
+  #takeAppends(): Waiting[] {
     const taken: Waiting[] = [];
     let bytes = 0;
     while (taken.length < maxEvents && bytes < maxBytes) {
@@ -180,10 +195,28 @@ export class AppendBatcher implements Appender {
       taken.push(next);
       this.#head++;
     }
-    this.#waitlist.events -= taken.length;
+    this.#left(taken.length, bytes);
+    return taken;
+  }
+
+  #takeCommits(): WaitingCommit[] {
+    const taken: WaitingCommit[] = [];
+    let bytes = 0;
+    while (taken.length < maxCommits && bytes < maxBytes) {
+      const next = this.#waiting[this.#head];
+      if (!next || next.event !== undefined) break;
+      bytes += next.commit.bytes;
+      taken.push(next);
+      this.#head++;
+    }
+    this.#left(taken.length, bytes);
+    return taken;
+  }
+
+  #left(items: number, bytes: number): void {
+    this.#waitlist.events -= items;
     this.#waitlist.bytes -= bytes;
     this.#compact();
-    return taken;
   }
 
   /** Shifting the array at every call would move a long queue over and over. */
@@ -202,12 +235,12 @@ export class AppendBatcher implements Appender {
   }
 
   #giveUp(end: number): void {
-    for (; this.#head < end; this.#head++) {
-      const item = this.#waiting[this.#head];
-      this.#waitlist.events--;
-      this.#waitlist.bytes -= item?.event?.body.length ?? 0;
-      item?.resolve(fail('unavailable'));
-    }
-    this.#compact();
+    const items = this.#waiting.slice(this.#head, end);
+    this.#head = Math.max(this.#head, end);
+    this.#left(
+      items.length,
+      items.reduce((bytes, item) => bytes + (item.event ? item.event.body.length : item.commit.bytes), 0),
+    );
+    for (const { resolve } of items) resolve(fail('unavailable'));
   }
 }

@@ -2,6 +2,7 @@ import { must } from '../../base/assert.ts';
 import type { Result } from '../../base/errors.ts';
 import type { Append, Appended } from '../engine.ts';
 import type { Appender } from './append-batcher.ts';
+import type { CommitCall } from './commit-call.ts';
 import type { TopicStates } from './topic-states.ts';
 
 /** In a cluster a call stays within one slot, so each partition gathers its own: one that is stuck holds up no other. */
@@ -18,8 +19,8 @@ export class AppendLanes implements Appender {
     return this.#lane(this.#states.of(event.topic).partition).append(event);
   }
 
-  inTurn(partition: number, send: () => Promise<Result<string>>): Promise<Result<string>> {
-    return this.#lane(partition).inTurn(partition, send);
+  commit(partition: number, commit: CommitCall): Promise<Result<string>> {
+    return this.#lane(partition).commit(partition, commit);
   }
 
   start(): void {

@@ -54,12 +54,18 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
   const reads = redis.store();
   const writer = new Writer(writes, minReplicas);
   const batcher = (partition: number, waitlist?: Waitlist): AppendBatcher =>
-    new AppendBatcher(keys, states, feed, options, (args) => writer.append(partition, args), waitlist, writes.sharded);
+    new AppendBatcher(keys, states, feed, options, writer.callsTo(partition), waitlist, writes.sharded);
   const appender = writes.sharded ? lanes(states, partitions, batcher) : batcher(0);
   const watches = new Watches(keys, feed, redis.channels);
   const signals = new RedisSignals(keys, reads, redis.channels);
   const suspect = (): void => redis.map?.suspect();
-  const queues = new RedisQueues({ keys, store: reads, target: redis.target, suspect, warn: onWarning });
+  const queues = new RedisQueues({
+    keys,
+    store: reads,
+    target: redis.target,
+    suspect,
+    warn: onWarning,
+  });
 
   const stop = (): void => {
     appender.stop();
@@ -73,7 +79,7 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
 
   return {
     log: new RedisLog(appender, new LogReader(reads, keys, states), watches, feed),
-    records: new RedisRecords(keys, states, feed, options, appender, writer, reads),
+    records: new RedisRecords(keys, states, appender, reads),
     leases: new RedisLeases(reads, keys),
     signals,
     counters: new RedisCounters(reads, keys),

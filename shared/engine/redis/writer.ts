@@ -1,4 +1,5 @@
 import { fail, ok, type Result } from '../../base/errors.ts';
+import type { SendCalls } from './append-batcher.ts';
 import { appendScript } from './scripts/append.ts';
 import { commitScript } from './scripts/commit.ts';
 import { callScript, type RedisScript } from './scripts/script.ts';
@@ -25,12 +26,11 @@ export class Writer {
     this.#commit = commitScript(store.sharded);
   }
 
-  append(partition: number, args: string[]): Promise<Result<string>> {
-    return this.#run(partition, this.#append, args);
-  }
-
-  commit(partition: number, args: string[]): Promise<Result<string>> {
-    return this.#run(partition, this.#commit, args);
+  callsTo(partition: number): SendCalls {
+    return {
+      append: (args) => this.#run(partition, this.#append, args),
+      commit: (args) => this.#run(partition, this.#commit, args),
+    };
   }
 
   async #run(partition: number, script: RedisScript, args: string[]): Promise<Result<string>> {
