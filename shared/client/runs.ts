@@ -222,9 +222,8 @@ export class Runs {
   }
 }
 
-function endOf({ state, result, error }: RunRecord): RunEnd | undefined {
+function endOf({ state, result, reason = '', error }: RunRecord): RunEnd | undefined {
   if (state === 'completed') return { kind: state, result };
-  // The record does not keep the reason.
-  if (state === 'cancelled') return { kind: state, reason: '' };
+  if (state === 'cancelled') return { kind: state, reason };
   return state === 'failed' ? { kind: state, error: error ?? { code: 'internal', message: 'it failed' } } : undefined;
 }

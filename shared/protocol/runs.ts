@@ -52,6 +52,8 @@ export const runRecord = z.object({
   startedAt: count.exactOptional(),
   endedAt: count.exactOptional(),
   cancelRequested: z.boolean().exactOptional(),
+  /** Of the cancel, where one was given. The event that ends the run has it as well, but is not kept for as long. */
+  reason: z.string().exactOptional(),
   /** Calls that wait for a decision. */
   pending: z.array(pendingCall),
   result: z.unknown().optional(),

@@ -83,6 +83,7 @@ export function recordOf(run: Run): RunRecord {
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(endedAt === undefined ? {} : { endedAt }),
     ...(run.cancel === undefined ? {} : { cancelRequested: true }),
+    ...(run.cancel?.reason ? { reason: run.cancel.reason } : {}),
     pending: run.pending.map(({ call, name, args }) => ({ call, name, args })),
     ...(run.result === undefined ? {} : { result: run.result }),
     ...(run.error === undefined ? {} : { error: run.error }),

@@ -11,6 +11,8 @@ export class FakeRun {
   readonly asked: Frame;
   state: RunState = 'queued';
   result: unknown;
+  /** Of its cancel. */
+  reason: string | undefined;
   error: { code: string; message: string } | undefined;
   /** What was asked of it. */
   readonly controls: Frame[] = [];
@@ -33,6 +35,7 @@ export class FakeRun {
     if (event.kind === 'started') this.state = 'running';
     if (event.kind === 'completed') this.result = event.result;
     if (event.kind === 'failed') this.error = event.error;
+    if (event.kind === 'cancelled' && event.reason !== '') this.reason = event.reason;
     if (event.kind === 'completed' || event.kind === 'cancelled' || event.kind === 'failed') this.state = event.kind;
     this.#log.append(this.topic, event);
   }
@@ -55,6 +58,7 @@ export class FakeRun {
       metadata: {},
       ...(this.over ? { endedAt: 7 } : {}),
       ...(this.result === undefined ? {} : { result: this.result }),
+      ...(this.reason === undefined ? {} : { cancelRequested: true, reason: this.reason }),
       ...(this.error === undefined ? {} : { error: this.error }),
     };
   }

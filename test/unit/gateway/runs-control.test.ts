@@ -77,11 +77,16 @@ describe.each<Format>(['json', 'msgpack'])('over the native protocol, as %s', (f
     });
   });
 
-  it('a cancel of a run that waits ends it, with the reason in its events', async () => {
+  it('a cancel of a run that waits ends it, with the reason in its events and on its record', async () => {
     const { client, start, ask, record, refusal } = await scene(format);
     const run = await start();
     expect(await ask('cancel', run, { reason: 'not needed' })).toEqual({ invocation: run, state: 'cancelled' });
-    expect(await record(run)).toMatchObject({ state: 'cancelled', cancelRequested: true, attempt: 0 });
+    expect(await record(run)).toMatchObject({
+      state: 'cancelled',
+      cancelRequested: true,
+      reason: 'not needed',
+      attempt: 0,
+    });
     const { events } = await client.request<{ events: { data: unknown }[] }>({ type: 'history', topic: `run.${run}` });
     expect(events.map(({ data }) => data)).toEqual([{ kind: 'queued' }, { kind: 'cancelled', reason: 'not needed' }]);
     for (const type of ['cancel', 'pause', 'resume'] as const) expect(await refusal(type, run)).toBe('conflict');
@@ -93,7 +98,7 @@ describe.each<Format>(['json', 'msgpack'])('over the native protocol, as %s', (f
     const run = await start();
     const held = await worker.take(run);
     expect(await ask('cancel', run, { reason: 'first' })).toEqual({ invocation: run, state: 'running' });
-    expect(await record(run)).toMatchObject({ state: 'running', cancelRequested: true });
+    expect(await record(run)).toMatchObject({ state: 'running', cancelRequested: true, reason: 'first' });
     expect(await ask('cancel', run, { reason: 'second' })).toEqual({ invocation: run, state: 'running' });
     await worker.end(held, { kind: 'completed', result: 1 });
     expect(await record(run)).toMatchObject({ state: 'cancelled' });
