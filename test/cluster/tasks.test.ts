@@ -25,6 +25,12 @@ function told({ events }: TestClient, invocation: string): Told[] {
     .sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
 }
 
+/** The shortest time between two events of its progress, by the clock of the store. */
+function closest({ events }: TestClient, invocation: string): number {
+  const times = events.filter(({ topic }) => topic === `task.${invocation}.progress`).map(({ ts }) => ts);
+  return Math.min(...times.slice(1).map((ts, i) => ts - times[i]!));
+}
+
 function wasTold(client: TestClient, invocation: string): boolean {
   const heard = new Set(told(client, invocation).map(({ kind }) => kind));
   return heard.has('created') && heard.has('assigned') && (heard.has('completed') || heard.has('failed'));
@@ -58,7 +64,6 @@ it('runs are seen as tasks at every gateway, from their start to their one end',
   for (const invocation of [counted, failed, cancelled]) await ended(invocation);
   await byName.until(() => wasTold(byName, counted), 'the life of a task');
 
-  const { startedAt, endedAt } = await recordOf(http, counted);
   for (const client of [...all, byName]) {
     const events = told(client, counted);
     expect(events.filter(({ kind }) => kind !== 'progress')).toMatchObject([
@@ -69,10 +74,10 @@ it('runs are seen as tasks at every gateway, from their start to their one end',
     const progress = events.filter(({ kind }) => kind === 'progress');
     const percents = progress.map(({ data }) => data.progress!);
     expect(percents).toEqual(percents.toSorted((a, b) => a - b));
-    expect(percents.at(-1)).toBe(100);
-    // One at the beginning, one each second, and the last word before the end; by the clock of the worker.
-    expect(percents.length).toBeGreaterThanOrEqual(3);
-    expect(percents.length).toBeLessThanOrEqual(2 + (endedAt! - startedAt!) / 1000);
+    // The first a second after the claim: two, unless the machine is slow. The last figure comes with the end.
+    expect(percents.length).toBeGreaterThanOrEqual(1);
+    expect(closest(client, counted)).toBeGreaterThanOrEqual(1000);
+    expect(events.at(-1)!.data.progress).toBe(100);
   }
   for (const client of all) {
     const kindsOf = (invocation: string) => told(client, invocation).map(({ kind }) => kind);

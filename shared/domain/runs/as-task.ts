@@ -16,19 +16,21 @@ export function asTask(before: Run | undefined, run: Run): Append[] {
   return run.attempt > before.attempt ? [tell(run, 'assigned', { attempt: run.attempt })] : [];
 }
 
-/**
- * Told at most once, and waited for by nobody. By the fence a worker that has lost the run is silent here as well, once
- * the next one has spoken.
- */
+/** How far it is, in the commit that puts it into the record. */
 export function taskProgress(run: Run, { percent = 0, step = 'running' }: Progress): Append {
   const status = run.private ? 'running' : step;
   return { ...tell(run, 'progress', { progress: percent, status }), retain: true, fence: run.fence };
 }
 
 function endOf(run: Run): Append {
-  if (run.state === 'completed') return tell(run, 'completed', run.private ? {} : { result: run.result ?? null });
+  // The last figure, which may have come too soon after another to be told as progress.
+  const percent = run.progress?.percent;
+  const far = percent === undefined ? {} : { progress: percent };
+  if (run.state === 'completed') {
+    return tell(run, 'completed', { ...far, ...(run.private ? {} : { result: run.result ?? null }) });
+  }
   const { code, message } = run.error ?? { code: 'cancelled', message: run.cancel?.reason ?? '' };
-  return tell(run, 'failed', { error: { code, message: run.private ? code : message } });
+  return tell(run, 'failed', { ...far, error: { code, message: run.private ? code : message } });
 }
 
 function tell({ invocation, agent }: Run, kind: string, fields: object): Append {

@@ -8,6 +8,7 @@ import { taskProgress } from './as-task.ts';
 import { Outbox } from './holding-outbox.ts';
 import type { Store } from './holding-outbox.ts';
 import { Paced } from './holding-paced.ts';
+import { Spaced } from './holding-spaced.ts';
 import { step } from './machine.ts';
 import type { Command, Step } from './machine.ts';
 import { isOver, topicOf } from './run.ts';
@@ -16,8 +17,11 @@ import type { Asked, Outcome, RunStore, Standing } from './run-store.ts';
 
 /** Of what is said about progress within this time, the last word counts. */
 const progressEveryMs = 50;
-/** The record follows more slowly, for those who come back, and so does the task that it is to others. */
-const recordEveryMs = 1000;
+/**
+ * The record follows more slowly, for those who come back, and so does the task that it is to others: once in a second at
+ * most. It is a little more, since a timer may be a millisecond early and the store counts in whole ones.
+ */
+const tellEveryMs = 1010;
 
 export interface HoldingParts {
   readonly engine: Store;
@@ -42,7 +46,7 @@ export class Held {
   readonly #worker: string;
   readonly #outbox: Outbox;
   readonly #saying: Paced;
-  readonly #recording: Paced;
+  readonly #telling: Spaced;
   #standing: Standing;
   /** A commit failed: the record may be at another rev than the one known. */
   #doubtful = false;
@@ -52,6 +56,8 @@ export class Held {
   #unrecorded: Progress | undefined;
   /** Those who watch tasks have not heard of it yet. */
   #untold: Progress | undefined;
+  /** Of this run those who watch tasks have heard no progress at all, not from its former holders either. */
+  #firstWord: boolean;
   #percent = 0;
   #leaving = false;
   #closed = false;
@@ -67,10 +73,9 @@ export class Held {
       this.#lose(failure),
     );
     this.#saying = new Paced(parts.clock, progressEveryMs, () => this.#sayProgress());
-    this.#recording = new Paced(parts.clock, recordEveryMs, () => {
-      this.#recordProgress();
-      this.#tellProgress();
-    });
+    // From the claim on as well: a former holder may have told something just before it.
+    this.#telling = new Spaced(parts.clock, tellEveryMs, () => this.#tellProgress());
+    this.#firstWord = standing.run.progress === undefined;
     jobLost.addEventListener('abort', () => this.#lose());
   }
 
@@ -102,9 +107,7 @@ export class Held {
     const { maxEventBytes } = this.#parts;
     for (const append of made.value) {
       if (longerThan(append.body, maxEventBytes)) return fail('payload_too_large', `over ${maxEventBytes} bytes`);
-      append.messageId = `${this.run.fence}.${this.#said}`;
-      this.#said += 1;
-      this.#outbox.say(append);
+      this.#post(append);
     }
     return ok(undefined);
   }
@@ -117,7 +120,7 @@ export class Held {
     this.#percent = progress.percent ?? this.#percent;
     this.#untold = { ...progress, percent: this.#percent };
     this.#saying.ask();
-    this.#recording.ask();
+    this.#telling.ask();
   }
 
   /** Somebody may want something of it: reads the record again. The sweeper asks anew where that fails. */
@@ -177,8 +180,9 @@ export class Held {
 
   async #leave(command: Command, outcome?: Outcome): Promise<Result<Run>> {
     this.#saying.flush();
-    this.#recording.stop();
-    this.#tellProgress();
+    this.#telling.stop();
+    // Else it is too soon, and the last word stays untold: the end has its figure, and one attempt more begins anew.
+    if (this.#firstWord) this.#postProgress();
     this.#leaving = true;
     const { fence } = this.run;
     // After a commit of unknown outcome: nobody else ends it under this fence, or gives it back with the next one.
@@ -217,15 +221,27 @@ export class Held {
     if (this.#progress) this.say({ kind: 'progress', ...this.#progress });
   }
 
-  #recordProgress(): void {
-    const progress = this.#unrecorded;
-    if (progress) void this.#act({ do: 'report', worker: this.#worker, progress });
+  /** In one commit, which only the run's holder can make: one that has lost it does not talk in between the next one's words. */
+  async #tellProgress(): Promise<void> {
+    const progress = this.#progress;
+    if (!progress) return;
+    this.#postProgress();
+    await this.#act({ do: 'report', worker: this.#worker, progress });
   }
 
-  #tellProgress(): void {
+  /** Goes with the step that is asked for next. */
+  #postProgress(): void {
     const progress = this.#untold;
+    if (!progress) return;
     this.#untold = undefined;
-    if (progress) void this.#parts.engine.log.append(taskProgress(this.run, progress));
+    this.#firstWord = false;
+    this.#post(taskProgress(this.run, progress));
+  }
+
+  #post(append: Append): void {
+    append.messageId = `${this.run.fence}.${this.#said}`;
+    this.#said += 1;
+    this.#outbox.say(append);
   }
 
   #saw(standing: Standing): void {
@@ -246,7 +262,7 @@ export class Held {
   #close(): void {
     this.#closed = true;
     this.#saying.stop();
-    this.#recording.stop();
+    this.#telling.stop();
     this.#outbox.close();
   }
 }
