@@ -1,3 +1,4 @@
+import { realClock } from '../../base/clock.ts';
 import type { PublishResult } from '../../protocol/publish.ts';
 import type { AgentHealth, AgentLog, AgentMetrics, AgentStatus } from '../../protocol/well-known.ts';
 import type { AgentwireClient } from '../client.ts';
@@ -27,7 +28,9 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
 
   constructor(client: AgentwireClient, options: ChannelOptions = {}) {
     super(client, family, options);
-    this.#own = new OwnStatuses(client, (event) => this.#publishStatus(event));
+    const publish = (event: AgentStatus, messageId: string): Promise<PublishResult> =>
+      this.publish(event.agentId, 'status', event, { messageId });
+    this.#own = new OwnStatuses(client, publish, this.clock);
   }
 
   override close(): void {
@@ -51,11 +54,10 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
 
   /**
    * While this client is connected it answers for the agent: when it is gone, the broker says `offline`, and when it is
-   * back, it says the last status again.
+   * back, it says the last status again, unless somebody else has spoken for the agent since.
    */
   reportStatus(event: AgentStatus): Promise<PublishResult> {
-    this.#own.reported(event);
-    return this.#publishStatus(event);
+    return this.#own.report(event);
   }
 
   reportHealth(event: AgentHealth): Promise<PublishResult> {
@@ -75,10 +77,6 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
     return this.log(event);
   }
 
-  #publishStatus(event: AgentStatus): Promise<PublishResult> {
-    return this.publish(event.agentId, 'status', event);
-  }
-
   protected topicsOf(id: string): Followed[] {
     const of = `${family}.${id}`;
     return [[`${of}.status`, present], [`${of}.health`, present], [`${of}.metrics`], [`${of}.logs`]];
@@ -90,13 +88,18 @@ export class AgentChannelClient extends ChannelClient<AgentEvents> {
   }
 }
 
-/** For a publisher that reports for agents. While its client is connected it answers for them, as they would themselves. */
+/**
+ * For a publisher that reports for agents. While its client is connected it answers for them, as they would themselves,
+ * until they do so themselves.
+ */
 export class AgentChannelServer extends ChannelServer {
   readonly #own: OwnStatuses;
 
-  constructor(client: AgentwireClient) {
+  constructor(client: AgentwireClient, { clock = realClock }: ChannelOptions = {}) {
     super(client, family);
-    this.#own = new OwnStatuses(client, (event) => this.#publishStatus(event));
+    const publish = (event: AgentStatus, messageId: string): Promise<PublishResult> =>
+      this.publish(event.agentId, 'status', event, { messageId });
+    this.#own = new OwnStatuses(client, publish, clock);
   }
 
   /** Says nothing again when the client comes back. The client goes on. */
@@ -105,8 +108,7 @@ export class AgentChannelServer extends ChannelServer {
   }
 
   publishStatusChange(event: AgentStatus): Promise<PublishResult> {
-    this.#own.reported(event);
-    return this.#publishStatus(event);
+    return this.#own.report(event);
   }
 
   publishHealthUpdate(event: AgentHealth): Promise<PublishResult> {
@@ -133,9 +135,5 @@ export class AgentChannelServer extends ChannelServer {
   publishAgentError(agentId: string, error: Error, context: Record<string, unknown> = {}): Promise<PublishResult> {
     const metadata = { event: 'error', error: error.message, ...context };
     return this.publishStatusChange({ agentId, status: 'error', metadata });
-  }
-
-  #publishStatus(event: AgentStatus): Promise<PublishResult> {
-    return this.publish(event.agentId, 'status', event);
   }
 }
