@@ -9,9 +9,10 @@ export default defineConfig({
     pool: 'forks',
     // More than the two cores that there are at least, for tests mostly wait: all took 408 s with 3, and 532 with 2.
     maxWorkers: 3,
-    // Tests wait for conditions; this is only how long a broken one may hang.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Tests wait for conditions; this is only how long a broken one may hang. A property of the hub took 33 s of these on
+    // two cores with a load of 20.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
     teardownTimeout: 10_000,
   },
 });
