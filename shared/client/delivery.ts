@@ -49,7 +49,8 @@ export class Delivery {
   dropped(frame: Readonly<Record<string, unknown>>): void {
     const { topic, epoch, from, to, count } = frame;
     if (typeof topic !== 'string') return;
-    if (this.#runs.disturbed(topic, epoch === '') && this.#registry.match(topic).length === 0) return;
+    const followed = typeof epoch === 'string' ? this.#runs.renumbered(topic, epoch) : this.#runs.dropped(topic);
+    if (followed && this.#registry.match(topic).length === 0) return;
     const seen = this.#positions.get(topic);
     if (typeof epoch === 'string') {
       if (seen && seen.epoch !== epoch) this.#positions.place(topic, { epoch, seq: 0, ts: seen.ts, loose: true });

@@ -74,19 +74,25 @@ export class Runs {
     return true;
   }
 
+  /** Events of a topic were given up. What a run's loops have missed by that they read. Whether it is one that is followed. */
+  dropped(topic: string): boolean {
+    const run = this.#byTopic.get(topic);
+    if (run) this.#look(run, undefined, false);
+    return run !== undefined;
+  }
+
   /**
-   * Events of a topic were given up, or it is numbered anew. What a run's loops have missed by that they read, and say so
-   * if they cannot. `gone`: the store has nothing of it any more, and the server has ended the attachment; whether there
-   * still is such a run, the answer to another one tells. Whether it is a run that is followed.
+   * A topic is numbered anew, so the store has lost something: the run itself, perhaps, though its worker may not know of
+   * that yet and go on. '' where there is nothing of it any more: then the server has ended the attachment.
    */
-  disturbed(topic: string, gone: boolean): boolean {
+  renumbered(topic: string, epoch: string): boolean {
     const run = this.#byTopic.get(topic);
     if (!run) return false;
-    if (gone) {
+    if (epoch === '') {
       run.attached = false;
       this.sync();
     } else {
-      this.#look(run, undefined, false);
+      this.#record(run, ({ state }) => this.#look(run, isOver(state) ? state : undefined, false));
     }
     return true;
   }
@@ -151,6 +157,7 @@ export class Runs {
           this.sync();
         });
       } else {
+        run.attached = false;
         this.#fail(run, answer);
       }
     });
@@ -208,17 +215,21 @@ export class Runs {
 
   /** The end has not come by itself, so the attachment may still be there: as long as it is, the server replays nothing. */
   #end(run: FollowedRun, event: AgentwireEvent, end: RunEnd): void {
-    const { requests, link, registry } = this.#ports;
-    const { topic } = run;
-    this.#byTopic.delete(topic);
+    this.#byTopic.delete(run.topic);
     run.end(event, end);
-    if (!link.up || registry.get(topic)) return;
-    requests.ask({ type: 'unsubscribe', topics: [topic] }, () => this.unsubscribed(topic));
+    this.#leave(run);
   }
 
   #fail(run: FollowedRun, failure: Failure): void {
     this.#byTopic.delete(run.topic);
     run.fail(errorOf(failure));
+    if (run.attached) this.#leave(run);
+  }
+
+  #leave({ topic }: FollowedRun): void {
+    const { requests, link, registry } = this.#ports;
+    if (!link.up || registry.get(topic)) return;
+    requests.ask({ type: 'unsubscribe', topics: [topic] }, () => this.unsubscribed(topic));
   }
 }
 

@@ -77,7 +77,7 @@ export class Hub {
       emit: (entry) => this.outgoing.push(entry),
       passed: () => this.outgoing.passed(),
       wanted: (topic) => this.subscriptions.route(topic).length > 0,
-      exact: (topic) => this.subscriptions.get(topic) !== undefined,
+      followsRun: (topic) => topic.startsWith('run.') && this.subscriptions.get(topic) !== undefined,
       attached: (topic) => this.subscriptions.get(topic)?.attached !== undefined,
       wantedSince: (topic) => this.#wantedSince(topic),
     });

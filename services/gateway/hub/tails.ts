@@ -22,9 +22,9 @@ export interface TailsPorts extends RepairPorts {
   stats: Pick<HubStats, 'repairs'>;
   /** Does anybody here want the topic? */
   wanted(topic: string): boolean;
-  /** And by its name? */
-  exact(topic: string): boolean;
-  /** And as that of a run that there is? */
+  /** Is it that of a run, which somebody here follows by its name? */
+  followsRun(topic: string): boolean;
+  /** Is somebody attached to it, as to that of a run that there is? */
   attached(topic: string): boolean;
 }
 
@@ -209,11 +209,11 @@ export class Tails {
   }
 
   /**
-   * Who follows the topic by its name is told now: of a run whose store has lost it no event ever comes that could bring
-   * the news. Patterns are not, since they may match all that there was.
+   * Of a run that the store has lost no event ever comes that could bring the news, so who follows it is told now. Of
+   * other topics the next event does, and patterns may match all that there was.
    */
   #vanish(tail: Tail): void {
-    if (tail.vanished || !this.#ports.exact(tail.topic)) return;
+    if (tail.vanished || !this.#ports.followsRun(tail.topic)) return;
     tail.vanish();
     this.#ports.emit(new Renumbered(tail.topic, '', 0, tail));
   }

@@ -344,6 +344,18 @@ test('a run that its store loses while it is followed is rejected, also where a 
   expect(made.told.dropped).toMatchObject([{ topic: second!.topic, epoch: '', reason: 'epoch' }]);
 });
 
+test('a run of which only a worker is left that still tells of it is rejected, and left', async () => {
+  const made = await connected();
+  const run = await begun(made);
+  const { last } = made.server.runs;
+  made.server.runs.all.length = 0;
+  made.log.renumber(last.topic);
+  last.say(1, 'for nobody');
+  await made.quiet();
+  expect(await codeOf(run.result())).toBe('not_found');
+  expect(framesOf(made, 'unsubscribe')).toMatchObject([{ topics: [last.topic] }]);
+});
+
 test('a run that goes on though its events are gone is followed again, from what comes', async () => {
   const made = await connected();
   const run = await begun(made);
