@@ -3,7 +3,8 @@ import type { Appended, Change, Records, Stored } from '../engine.ts';
 import type { Appender } from './append-batcher.ts';
 import { CommitCall } from './commit-call.ts';
 import type { Keys } from './keys.ts';
-import { pageScript, recordsScript } from './scripts/record-reads.ts';
+import { RecordReads } from './record-reads.ts';
+import { pageScript } from './scripts/record-reads.ts';
 import { callScript, type RedisScript } from './scripts/script.ts';
 import type { Store } from './store.ts';
 import type { TopicStates } from './topic-states.ts';
@@ -14,24 +15,21 @@ export class RedisRecords implements Records {
   readonly #states: TopicStates;
   readonly #appender: Appender;
   readonly #store: Store;
+  readonly #reads: RecordReads;
 
   constructor(keys: Keys, states: TopicStates, appender: Appender, store: Store) {
     this.#keys = keys;
     this.#states = states;
     this.#appender = appender;
     this.#store = store;
+    this.#reads = new RecordReads(store);
   }
 
-  async read(home: string, keys: readonly string[]): Promise<Result<(Stored | undefined)[]>> {
+  read(home: string, keys: readonly string[]): Promise<Result<(Stored | undefined)[]>> {
     const partition = this.#keys.partitionOf(home);
-    const names = keys.map((key) => this.#keys.record(partition, home, key));
-    const answer = await this.#ask<(string | null)[]>(partition, recordsScript, [String(names.length), ...names]);
-    if (!answer.ok) return answer;
-    return ok(
-      keys.map((_, i) => {
-        const value = answer.value[2 * i];
-        return value === null || value === undefined ? undefined : { value, rev: Number(answer.value[2 * i + 1]) };
-      }),
+    return this.#reads.read(
+      partition,
+      keys.map((key) => this.#keys.record(partition, home, key)),
     );
   }
 

@@ -5,7 +5,7 @@ import { body, codeOf, count, got } from '../../contracts/engine-bench.ts';
 import { startEngine } from '../../support/engine-traffic.ts';
 import { startRedis, type RedisServer } from '../../support/redis-server.ts';
 
-describe('commits of one turn on redis', () => {
+describe('records on redis, of one turn', () => {
   let server: RedisServer;
   let admin: Redis;
   let engine: Engine;
@@ -17,6 +17,7 @@ describe('commits of one turn on redis', () => {
     // Teaches the server the scripts.
     await got(engine.records.commit('run.first', { append: [{ topic: 'run.first', body: body(0) }] }));
     await got(engine.log.append({ topic: 'first', body: body(0) }));
+    await got(engine.records.read('run.first', ['r']));
   });
   beforeEach(() => admin.config('RESETSTAT'));
   afterAll(async () => {
@@ -37,14 +38,23 @@ describe('commits of one turn on redis', () => {
       ...change,
     });
 
-  it('are one call, of 32 at most', async () => {
+  it('are committed in one call, 32 at most', async () => {
     const homes = count(33).map((n) => `run.many-${n}`);
     for (const { appended } of await Promise.all(homes.map((home) => got(put(home)))))
       expect(appended).toMatchObject([{ seq: 1 }]);
     expect(await calls()).toBe(2);
   });
 
-  it('succeed and fail each by itself', async () => {
+  it('are read in one call, 32 questions at most, each with its answer', async () => {
+    const homes = count(33).map((n) => `run.read-${n}`);
+    for (const home of homes.slice(1)) await got(put(home));
+    await admin.config('RESETSTAT');
+    const read = await Promise.all(homes.map((home) => got(engine.records.read(home, ['none', 'r']))));
+    expect(read).toEqual(homes.map((home, i) => [undefined, i === 0 ? undefined : { value: home, rev: 1 }]));
+    expect(await calls()).toBe(2);
+  });
+
+  it('are changed or refused each by itself', async () => {
     await got(engine.log.append({ topic: 'run.sealed.x', body: body(1), seal: true }));
     await got(put('run.twice'));
     const [first, stale, second, refused, same, third] = await Promise.all([
@@ -61,7 +71,7 @@ describe('commits of one turn on redis', () => {
     expect(await got(engine.records.read('run.three', ['r']))).toEqual([{ value: 'run.three', rev: 1 }]);
   });
 
-  it('keep their places among the appends around them', async () => {
+  it('are committed in their places among the appends around them', async () => {
     const topic = 'run.mixed';
     const append = (n: number) => engine.log.append({ topic, body: body(n) });
     const commit = (n: number) => engine.records.commit(topic, { append: [{ topic, body: body(n) }] });

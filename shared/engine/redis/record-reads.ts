@@ -1,0 +1,70 @@
+import type { Result } from '../../base/errors.ts';
+import { ok } from '../../base/errors.ts';
+import type { Stored } from '../engine.ts';
+import { recordsScript } from './scripts/record-reads.ts';
+import { callScript } from './scripts/script.ts';
+import type { Store } from './store.ts';
+
+/** Of one call: a record may be as large as a message, and Redis does nothing else meanwhile. */
+const mostAtOnce = 32;
+
+type Found = (Stored | undefined)[];
+
+interface Question {
+  readonly partition: number;
+  readonly names: readonly string[];
+  readonly resolve: (result: Result<Found>) => void;
+}
+
+/** Reads records by their keys. What is asked for in one turn of the loop is one call: to one server, or to one partition of a cluster. */
+export class RecordReads {
+  readonly #store: Store;
+  #asked: Question[] = [];
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  read(partition: number, names: readonly string[]): Promise<Result<Found>> {
+    if (this.#asked.length === 0) setImmediate(() => this.#ask());
+    return new Promise((resolve) => {
+      this.#asked.push({ partition, names, resolve });
+    });
+  }
+
+  #ask(): void {
+    const groups = new Map<number, Question[]>();
+    for (const question of this.#asked) {
+      const server = this.#store.sharded ? question.partition : 0;
+      const group = groups.get(server);
+      if (group && group.length < mostAtOnce) {
+        group.push(question);
+        continue;
+      }
+      if (group) void this.#send(group);
+      groups.set(server, [question]);
+    }
+    this.#asked = [];
+    for (const group of groups.values()) void this.#send(group);
+  }
+
+  async #send(questions: readonly Question[]): Promise<void> {
+    const names = questions.flatMap((question) => question.names);
+    const args = [String(names.length), ...names];
+    const answer = await this.#store.run(
+      questions[0]?.partition ?? 0,
+      (redis, asking) => callScript(redis, recordsScript, args, asking) as Promise<(string | null)[]>,
+    );
+    let next = 0;
+    for (const question of questions) {
+      const from = next;
+      next += question.names.length;
+      question.resolve(answer.ok ? ok(question.names.map((_, i) => stored(answer.value, from + i))) : answer);
+    }
+  }
+}
+
+function stored(answer: readonly (string | null)[], i: number): Stored | undefined {
+  const value = answer[2 * i];
+  return value === null || value === undefined ? undefined : { value, rev: Number(answer[2 * i + 1]) };
+}
