@@ -2,7 +2,8 @@ export { AgentChannelClient, AgentChannelServer } from './channels/agent-channel
 export type { AgentEvents } from './channels/agent-channel.ts';
 export type { ChannelOptions } from './channels/channel.ts';
 export { SwarmChannelClient, SwarmChannelServer } from './channels/swarm-channel.ts';
-export type { Consensus, ConsensusPart, NewProposal, SwarmEvents } from './channels/swarm-channel.ts';
+export type { Consensus, NewProposal } from './channels/proposals.ts';
+export type { ConsensusPart, SwarmEvents, SwarmMember } from './channels/swarm-channel.ts';
 export { TaskChannelClient, TaskChannelServer, TaskError } from './channels/task-channel.ts';
 export type { TaskEvents } from './channels/task-channel.ts';
 export { AgentwireClient } from './client.ts';

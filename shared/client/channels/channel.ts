@@ -178,5 +178,12 @@ export function idFault(id: unknown): AgentwireError | undefined {
   return new AgentwireError('bad_request', `${shown} cannot be an id: ${fault}`);
 }
 
+/** Of what the broker lets pass as it is. Without a value: whether there is one. */
+export function hasField(data: unknown, field: string, value?: string): boolean {
+  if (typeof data !== 'object' || data === null || !Object.hasOwn(data, field)) return false;
+  const found = (data as Readonly<Record<string, unknown>>)[field];
+  return value === undefined ? found !== null : found === value;
+}
+
 /** Events come by what the channel hears of the client. */
 function ignore(): void {}

@@ -1,6 +1,5 @@
-import { newId } from '../../base/ids.ts';
 import type { PublishResult } from '../../protocol/publish.ts';
-import type { ProposalRecord, ProposalResult, SwarmProposeRequest } from '../../protocol/swarms.ts';
+import type { ProposalRecord } from '../../protocol/swarms.ts';
 import type {
   SwarmConsensus,
   SwarmCoordination,
@@ -10,17 +9,14 @@ import type {
 } from '../../protocol/well-known.ts';
 import type { AgentwireClient } from '../client.ts';
 import { AgentwireError } from '../errors.ts';
-import { ChannelClient, ChannelServer, idFault } from './channel.ts';
+import { ChannelClient, ChannelServer, hasField, idFault } from './channel.ts';
 import type { ChannelOptions, Followed } from './channel.ts';
 import type { Heard } from './held-back.ts';
+import { decisionOf, inBothWords, propose, proposalOf, submitVote } from './proposals.ts';
+import type { Consensus, NewProposal } from './proposals.ts';
 import { waitFor } from './waiting.ts';
 
-/** What was decided, in the broker's words and in those of the ancestor. */
-export interface Consensus extends SwarmConsensus {
-  readonly type: 'accepted' | 'rejected';
-  readonly result: { accepted: boolean; votesFor: number; votesAgainst: number; abstentions: number };
-}
-
+/** The broker lets everything pass there; the channel tells what names its swarm. */
 type OfSwarm = SwarmCoordination;
 
 export interface SwarmEvents {
@@ -36,9 +32,10 @@ export interface SwarmEvents {
   'state-update': OfSwarm;
 }
 
-/** What is left out is as PROTOCOL says. One of `voters`, `quorum` and `deadlineMs` there must be. */
-export type NewProposal = Omit<SwarmProposeRequest, 'type' | 'id' | 'swarm' | 'options' | 'threshold'> &
-  Partial<Pick<SwarmProposeRequest, 'options' | 'threshold'>>;
+/** `Omit` would leave nothing that is asked for: the map may hold more than is named. */
+export type SwarmMember = {
+  [Field in keyof SwarmMembership as Field extends 'change' ? never : Field]: SwarmMembership[Field];
+};
 
 const family = 'swarm';
 const names: ReadonlyMap<string, keyof SwarmEvents> = new Map([
@@ -51,6 +48,10 @@ const names: ReadonlyMap<string, keyof SwarmEvents> = new Map([
   ['decision', 'decision'],
   ['state', 'state-update'],
 ]);
+
+function isUnchecked(kind: string): boolean {
+  return kind === 'decision' || kind === 'state';
+}
 
 /** How agents decide and work together. docs/channels.md says what each call promises. */
 export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
@@ -146,7 +147,7 @@ export class SwarmChannelClient extends ChannelClient<SwarmEvents> {
 
   protected heard({ kind, id, data }: Heard): void {
     const name = names.get(kind);
-    if (!name) return;
+    if (!name || (isUnchecked(kind) && !hasField(data, 'swarmId', id))) return;
     this.tell(name, id, kind === 'consensus' ? inBothWords(data as SwarmConsensus) : data);
     if (kind !== 'membership') return;
     const { change } = data as SwarmMembership;
@@ -168,12 +169,12 @@ export class SwarmChannelServer extends ChannelServer {
     return this.publish(event.swarmId, 'membership', event);
   }
 
-  publishAgentJoined(event: Omit<SwarmMembership, 'change'>): Promise<PublishResult> {
-    return this.publishMembershipChange({ ...(event as SwarmMembership), change: 'joined' });
+  publishAgentJoined(event: SwarmMember): Promise<PublishResult> {
+    return this.publishMembershipChange({ ...event, change: 'joined' });
   }
 
-  publishAgentLeft(event: Omit<SwarmMembership, 'change'>): Promise<PublishResult> {
-    return this.publishMembershipChange({ ...(event as SwarmMembership), change: 'left' });
+  publishAgentLeft(event: SwarmMember): Promise<PublishResult> {
+    return this.publishMembershipChange({ ...event, change: 'left' });
   }
 
   publishCoordination(event: SwarmCoordination): Promise<PublishResult> {
@@ -210,6 +211,16 @@ export class SwarmChannelServer extends ChannelServer {
     else throw new AgentwireError('forbidden', 'the broker counts the votes, and says what was decided');
   }
 
+  /** The ancestor's way to announce what was decided, which only the broker says. */
+  publishConsensusResult(
+    swarmId: string,
+    proposalId: string,
+    accepted: boolean,
+    votes: ConsensusPart['votes'] = [],
+  ): Promise<void> {
+    return this.publishConsensus({ swarmId, proposalId, type: accepted ? 'accepted' : 'rejected', votes });
+  }
+
   #vote(swarm: string, proposal: string, vote: string, voter: string): Promise<ProposalRecord> {
     return submitVote(this.client, swarm, proposal, vote, voter);
   }
@@ -225,62 +236,3 @@ export interface ConsensusPart {
 }
 
 const undated = { deadlineMs: 10_000 };
-
-/** Once, however often it is sent: one of this id that is there already and says the same is the one. */
-async function propose(client: AgentwireClient, swarm: string, asked: NewProposal): Promise<ProposalRecord> {
-  const { proposal = newId(), ...rest } = asked;
-  try {
-    return await ask(client, { ...rest, type: 'swarm.propose', swarm, proposal });
-  } catch (error) {
-    if (!(error instanceof AgentwireError && error.code === 'conflict')) throw error;
-    const there = await proposalOf(client, swarm, proposal);
-    if (!saysTheSame(there, asked)) throw error;
-    return there;
-  }
-}
-
-function saysTheSame(there: ProposalRecord, asked: NewProposal): boolean {
-  const compared = ['title', 'data', 'options', 'voters', 'quorum', 'threshold'] as const;
-  return compared.every((field) => {
-    const value = asked[field];
-    return value === undefined || JSON.stringify(value) === JSON.stringify(there[field]);
-  });
-}
-
-function submitVote(
-  client: AgentwireClient,
-  swarm: string,
-  proposal: string,
-  vote: string,
-  voter: string,
-): Promise<ProposalRecord> {
-  return ask(client, { type: 'swarm.vote', swarm, proposal, vote, voter });
-}
-
-function proposalOf(client: AgentwireClient, swarm: string, proposal: string): Promise<ProposalRecord> {
-  return ask(client, { type: 'swarm.proposal', swarm, proposal });
-}
-
-/** Each of them may be said twice. */
-async function ask(
-  client: AgentwireClient,
-  frame: { readonly type: string; readonly [field: string]: unknown },
-): Promise<ProposalRecord> {
-  const { proposal } = await client.request<ProposalResult>(frame, { again: true });
-  return proposal;
-}
-
-function decisionOf(record: ProposalRecord): Consensus | undefined {
-  const { swarm, proposal, decided, accepted = false, tally, reason = '' } = record;
-  return decided ? inBothWords({ swarmId: swarm, proposalId: proposal, accepted, tally, reason }) : undefined;
-}
-
-function inBothWords(consensus: SwarmConsensus): Consensus {
-  const { accepted, tally } = consensus;
-  const { yes = 0, no = 0, abstain = 0 } = tally;
-  return {
-    ...consensus,
-    type: accepted ? 'accepted' : 'rejected',
-    result: { accepted, votesFor: yes, votesAgainst: no, abstentions: abstain },
-  };
-}

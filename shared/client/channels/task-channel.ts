@@ -2,7 +2,7 @@ import type { PublishResult } from '../../protocol/publish.ts';
 import type { TaskAssigned, TaskCompleted, TaskCreated, TaskFailed, TaskProgress } from '../../protocol/well-known.ts';
 import type { AgentwireClient } from '../client.ts';
 import type { AgentwireEvent } from '../events.ts';
-import { ChannelClient, ChannelServer, idFault, present } from './channel.ts';
+import { ChannelClient, ChannelServer, hasField, idFault, present } from './channel.ts';
 import type { ChannelOptions, Followed } from './channel.ts';
 import type { Heard } from './held-back.ts';
 import { waitFor } from './waiting.ts';
@@ -134,6 +134,8 @@ export class TaskChannelClient extends ChannelClient<TaskEvents> {
   }
 
   protected heard({ kind, id, data }: Heard): void {
+    // The broker lets everything pass there.
+    if (kind === 'error' && !(hasField(data, 'taskId', id) && hasField(data, 'error'))) return;
     if (kinds.has(kind)) this.tell(kind as keyof TaskEvents, id, data);
   }
 }

@@ -2,8 +2,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import {
   AgentChannelClient,
   AgentChannelServer,
-  SwarmChannelClient,
-  SwarmChannelServer,
   TaskChannelClient,
   TaskChannelServer,
   TaskError,
@@ -195,71 +193,4 @@ test.each([
     return events.map(({ data }) => data.status);
   };
   await until(async () => expect(await statuses()).toEqual(['busy', 'offline', 'busy']));
-});
-
-test('a swarm decides, and whoever waited, before or after, hears it once', async () => {
-  const { connect } = await world();
-  const swarm = new SwarmChannelClient(await connect());
-  const watcher = new SwarmChannelClient(await connect());
-  const heard: [string, unknown][] = [];
-  for (const name of ['proposal', 'vote', 'consensus', 'consensus:s', 'agent-joined', 'agent-left'] as const) {
-    watcher.on(name, (data) => void heard.push([name, data]));
-  }
-  await watcher.subscribeToSwarm('s');
-  await swarm.join('s', 'a');
-  await swarm.leave('s', 'b', { reason: 'tired' });
-  const early = watcher.waitForConsensus('s', 'p');
-  await swarm.propose('s', { proposal: 'p', title: 'More agents?', voters: ['a', 'b', 'c'] });
-  expect(await codeOf(swarm.submitVote('s', 'p', 'maybe', 'a'))).toBe('bad_request');
-  expect(await codeOf(swarm.submitVote('s', 'p', 'yes', 'x'))).toBe('forbidden');
-  await swarm.submitVote('s', 'p', 'yes', 'a');
-  const record = await swarm.submitVote('s', 'p', 'yes', 'b');
-  expect(record).toMatchObject({ decided: true, accepted: true, tally: { yes: 2, no: 0, abstain: 0 } });
-  const decided = {
-    swarmId: 's',
-    proposalId: 'p',
-    accepted: true,
-    tally: { yes: 2, no: 0, abstain: 0 },
-    reason: record.reason,
-    type: 'accepted',
-    result: { accepted: true, votesFor: 2, votesAgainst: 0, abstentions: 0 },
-  };
-  expect(await early).toEqual(decided);
-  expect(await watcher.waitForConsensus('s', 'p')).toEqual(decided);
-  expect(await codeOf(swarm.submitVote('s', 'p', 'no', 'c'))).toBe('conflict');
-  await until(() => expect(heard).toHaveLength(7));
-  expect(heard.map(([name]) => name).toSorted()).toEqual(
-    ['agent-joined', 'agent-left', 'consensus', 'consensus:s', 'proposal', 'vote', 'vote'].toSorted(),
-  );
-});
-
-test('a proposal that is there already and says the same is the one; one that says something else is not', async () => {
-  const { connect } = await world();
-  const swarm = new SwarmChannelClient(await connect());
-  const asked = { proposal: 'p', title: 'Once', data: { n: 1 }, quorum: 3 };
-  const made = await swarm.propose('s', asked);
-  expect(await swarm.propose('s', asked)).toEqual(made);
-  expect(await codeOf(swarm.propose('s', { ...asked, title: 'Twice' }))).toBe('conflict');
-  expect(await codeOf(swarm.propose('s', { title: 'Never decided' }))).toBe('bad_request');
-});
-
-test("the ancestor's way to propose and to vote", async () => {
-  const { connect } = await world();
-  const server = new SwarmChannelServer(await connect());
-  const client = new SwarmChannelClient(await connect());
-  await client.subscribeToSwarm('swarm-1');
-  const topologies: unknown[] = [];
-  client.on('topology-change:swarm-1', (data) => void topologies.push(data));
-  await server.publishTopologyChange({ swarmId: 'swarm-1', oldTopology: 'mesh', newTopology: 'hierarchical' });
-  await server.publishConsensus({ swarmId: 'swarm-1', proposalId: 'prop-1', type: 'proposed', proposal: { up: 1 } });
-  await client.submitVote('swarm-1', 'prop-1', 'yes', 'agent-1');
-  const [vote] = [{ agentId: 'agent-2', vote: 'no' }];
-  await server.publishConsensus({ swarmId: 'swarm-1', proposalId: 'prop-1', type: 'voting', votes: [vote!] });
-  expect(await client.proposal('swarm-1', 'prop-1')).toMatchObject({
-    data: { up: 1 },
-    tally: { yes: 1, no: 1, abstain: 0 },
-    decided: false,
-  });
-  expect(await codeOf(server.publishConsensus({ swarmId: 's', proposalId: 'p', type: 'accepted' }))).toBe('forbidden');
-  await until(() => expect(topologies).toHaveLength(1));
 });
