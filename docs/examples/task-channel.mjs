@@ -5,18 +5,20 @@ const url = process.env.AGENTWIRE_URL ?? 'ws://localhost:8080';
 const client = new AgentwireClient({ url });
 await client.connect();
 const tasks = new TaskChannelClient(client);
+// A task ends once: one that runs again is another one.
+const [seventh, eighth] = [`translate-7-${Date.now()}`, `translate-8-${Date.now()}`];
 
-tasks.on('progress:translate-7', ({ progress, status }) => console.log(`${progress} % ${status}`));
-await tasks.subscribeToTask('translate-7');
-const waiting = tasks.waitForCompletion('translate-7', 30_000);
+tasks.on(`progress:${seventh}`, ({ progress, status }) => console.log(`${progress} % ${status}`));
+await tasks.subscribeToTask(seventh);
+const waiting = tasks.waitForCompletion(seventh, 30_000);
 
-await tasks.created({ taskId: 'translate-7', agentId: 'translator' });
-await tasks.reportProgress({ taskId: 'translate-7', progress: 50, status: 'in-progress' });
-await tasks.completed({ taskId: 'translate-7', result: { words: 212 } });
+await tasks.created({ taskId: seventh, agentId: 'translator' });
+await tasks.reportProgress({ taskId: seventh, progress: 50, status: 'in-progress' });
+await tasks.completed({ taskId: seventh, result: { words: 212 } });
 console.log('done:', (await waiting).result);
 
-await tasks.failed({ taskId: 'translate-8', error: { code: 'no_such_language', message: 'which language?' } });
-const error = await tasks.waitForCompletion('translate-8').catch((thrown) => thrown);
+await tasks.failed({ taskId: eighth, error: { code: 'no_such_language', message: 'which language?' } });
+const error = await tasks.waitForCompletion(eighth).catch((thrown) => thrown);
 console.log('failed:', error instanceof TaskError, error.message);
 
 const run = client.run('echo', 'a run is a task');

@@ -37,28 +37,29 @@ async function outputOf(example: string, url: string): Promise<string[]> {
   return stdout.trimEnd().split('\n');
 }
 
-test('the examples run, and say what they say', async () => {
+test('the examples run, also where they have run before, and say what they say', async () => {
   const { port } = await startGatewayProcess({}, 'standalone');
   const url = `ws://127.0.0.1:${port}`;
-  expect(await outputOf('agent-channel.mjs', url)).toEqual([
-    'writer is busy',
-    'the writer is well',
-    'writer info: chapter one',
-    'writer is offline',
-  ]);
-  expect(await outputOf('task-channel.mjs', url)).toEqual([
-    '50 % in-progress',
-    'done: { words: 212 }',
-    'failed: true which language?',
-    'run: a run is a task',
-  ]);
-  expect(await outputOf('swarm-channel.mjs', url)).toEqual([
+  const twice = async (example: string): Promise<string[][]> => [
+    await outputOf(example, url),
+    await outputOf(example, url),
+  ];
+  const [first = [], again = []] = await twice('agent-channel.mjs');
+  const agent = ['writer is busy', 'the writer is well', 'writer info: chapter one', 'writer is offline'];
+  expect(first).toEqual(agent);
+  // How it stood comes before all that is said of the same now.
+  expect(again.filter((line) => line.startsWith('writer is'))).toEqual(['writer is offline', agent[0], agent[3]]);
+  expect(again.toSorted()).toEqual([...agent, 'writer is offline', 'the writer is well'].toSorted());
+  const task = ['50 % in-progress', 'done: { words: 212 }', 'failed: true which language?', 'run: a run is a task'];
+  expect(await twice('task-channel.mjs')).toEqual([task, task]);
+  const swarm = [
     'ann says no',
     'ben says yes',
     'cleo says yes',
     'accepted: true { yes: 2, no: 1, abstain: 0 }',
     'now a hierarchical',
-  ]);
+  ];
+  expect(await twice('swarm-channel.mjs')).toEqual([swarm, swarm]);
 });
 
 test('the page names every method that there is', async () => {
