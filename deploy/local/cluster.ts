@@ -36,6 +36,20 @@ export interface LocalCluster extends ClusterState {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** What a process may take to end besides its drain. */
 const endingMs = 20_000;
+/**
+ * The file of appends is all that is kept. With the snapshots that Redis takes by itself, one that failed, on a full disk
+ * say, would stop every change.
+ */
+export const keptByRedis: readonly string[] = [
+  '--appendonly',
+  'yes',
+  '--appendfsync',
+  'everysec',
+  '--save',
+  '',
+  '--maxmemory-policy',
+  'noeviction',
+];
 
 /**
  * The cluster of docker-compose.yml as plain processes: Redis, gateways, workers, and HAProxy before the gateways.
@@ -97,8 +111,7 @@ export async function stopCluster(folder: string, state: ClusterState): Promise<
 
 async function startRedis(starter: Starter, port: number, folder: string): Promise<void> {
   const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder];
-  const kept = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', '', '--maxmemory-policy', 'noeviction'];
-  const order = { command: 'redis-server', args: [...place, ...kept], url: starter.state.redisUrl, env: {} };
+  const order = { command: 'redis-server', args: [...place, ...keptByRedis], url: starter.state.redisUrl, env: {} };
   const redis = await starter.start('redis', 'redis', order);
   await starter.becomesReady(redis, () => redisAnswers(port));
 }
