@@ -31,6 +31,9 @@ export interface ServeOptions {
   readonly beside?: (shared: Shared) => Promise<Service>;
 }
 
+const alone =
+  'without REDIS_URL this gateway is alone: what is published here is seen nowhere else, and no worker takes its runs';
+
 /** One gateway and the store that it works on, as a process or as several. */
 export async function serve(service: ServiceName, options: ServeOptions = {}): Promise<void> {
   const config = configOf(service);
@@ -39,6 +42,8 @@ export async function serve(service: ServiceName, options: ServeOptions = {}): P
   const traces = parent ? undefined : await tracingOf(service);
   const logger = loggerOf(service, config, traces?.tracing);
   const log = link ? logger.with({ process: link.number }) : logger;
+  // Right to try it out, and hardly meant where several were started.
+  if (service === 'gateway' && config.redisUrl === undefined) log.warn(alone);
   try {
     const port = parent
       ? await supervise(config, log)

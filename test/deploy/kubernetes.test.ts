@@ -19,7 +19,7 @@ interface Container {
   image: string;
   command?: string[];
   ports: { name: string; containerPort: number }[];
-  env: { name: string; value: string }[];
+  env: { name: string; value?: string; valueFrom?: object }[];
   startupProbe: Probe;
   readinessProbe: Probe;
   livenessProbe: Probe;
@@ -111,9 +111,19 @@ describe('the manifests for Kubernetes', () => {
   it.each(services)('start a %s as npm does, with settings that it takes', (service) => {
     const { container } = podOf('Deployment', `agentwire-${service}`);
     expect(container.command).toEqual(npmScript(service));
-    const env = { ...settings, ...Object.fromEntries(container.env.map(({ name, value }) => [name, value])) };
+    const given = container.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
+    const env = { ...settings, ...Object.fromEntries(given) };
     const loaded = loadConfig(env, service);
     expect(loaded).toMatchObject({ ok: true, config: { port: container.ports[0]?.containerPort } });
+  });
+
+  // Every gateway would start without it, and be alone.
+  it.each(services)('start no %s without an address of Redis', (service) => {
+    const { container } = podOf('Deployment', `agentwire-${service}`);
+    expect(container.env.find(({ name }) => name === 'REDIS_URL')).toEqual({
+      name: 'REDIS_URL',
+      valueFrom: { secretKeyRef: { name: 'agentwire', key: 'REDIS_URL' } },
+    });
   });
 
   // Kubernetes sets AGENTWIRE_PORT and the like for a Service of the name agentwire.

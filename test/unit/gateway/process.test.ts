@@ -64,3 +64,12 @@ describe.each<ServiceMain>(['gateway', 'standalone'])('the process of the %s', (
     expect(second.stderr).toContain(`cannot listen on 127.0.0.1:${first.port}`);
   });
 });
+
+it.each<[ServiceMain, number]>([
+  ['gateway', 1],
+  ['standalone', 0],
+])('a %s without REDIS_URL says so many times that it is alone: %i', async (service, times) => {
+  const { output } = await startGatewayProcess({}, service);
+  const warnings = output().match(/"level":"warn".*without REDIS_URL this gateway is alone/g) ?? [];
+  expect(warnings).toHaveLength(times);
+});
