@@ -79,6 +79,14 @@ class Stage {
     return read.value.events.map(({ body }) => (JSON.parse(body) as { data: RunEvent }).data);
   }
 
+  /** Whether the store would take an event of this id for one that it has. */
+  async remembers(messageId: string): Promise<boolean> {
+    const body = JSON.stringify({ data: chunk('') });
+    const appended = await this.#engine.log.append({ topic: 'run.i', body, messageId });
+    if (!appended.ok) throw new Error(appended.message);
+    return appended.value.duplicate;
+  }
+
   async texts(): Promise<string> {
     return (await this.events()).map((event) => (event.kind === 'chunk' ? event.text : '')).join('');
   }
@@ -238,6 +246,20 @@ describe('what is said', () => {
   });
 });
 
+describe('the store remembers ids', () => {
+  test('of what is said, but not of what goes with a step out of these hands', async () => {
+    const stage = new Stage();
+    await stage.create();
+    const held = await stage.held();
+    held.say(chunk('1'));
+    for (let turns = 0; turns < 2; turns++) await turn();
+    held.say(chunk('2'));
+    await held.handBack();
+    expect(await stage.texts()).toBe('12');
+    expect([await stage.remembers('1.0'), await stage.remembers('1.1')]).toEqual([true, false]);
+  });
+});
+
 describe('a step', () => {
   test.each(moods)('of a run whose store is %s is made once', async (mood) => {
     const stage = new Stage();
@@ -273,23 +295,46 @@ describe('a step', () => {
     const stage = new Stage();
     await stage.create();
     const back = await stage.held();
+    back.say(chunk('1'));
+    back.say(chunk('2'));
     expect(await stage.through(mood, () => back.handBack())).toMatchObject({ ok: true, value: { state: 'queued' } });
     const again = await stage.held();
     const error = { code: 'c', message: 'm' };
+    again.say(chunk('3'));
     const tried = await stage.through(mood, () => again.tryAgain(error, none));
     expect(tried).toMatchObject({ ok: true, value: { state: 'queued', retries: 1 } });
     expect((await stage.events()).map(({ kind }) => kind)).toEqual([
       'queued',
       'started',
+      'chunk',
+      'chunk',
       'queued',
       'started',
+      'chunk',
       'queued',
     ]);
     // Nothing is heard of it afterwards.
     again.say(chunk('late'));
     expect(await again.end({ kind: 'completed', result: 1 }, none)).toMatchObject({ code: 'conflict' });
-    expect(await stage.texts()).toBe('');
+    expect(await stage.texts()).toBe('123');
   });
+
+  test.each(moods)(
+    'out of these hands that tells of nothing, while the store is %s, keeps what is said once',
+    async (mood) => {
+      const stage = new Stage();
+      await stage.create();
+      const held = await stage.held();
+      await stage.wish({ do: 'pause' });
+      await held.look();
+      await held.holdStill();
+      held.say(chunk('1'));
+      held.say(chunk('2'));
+      expect(await stage.through(mood, () => held.handBack())).toMatchObject({ ok: true, value: { state: 'paused' } });
+      for (let turns = 0; turns < 4; turns++) await turn();
+      expect((await stage.events()).map(({ kind }) => kind)).toEqual(['queued', 'started', 'paused', 'chunk', 'chunk']);
+    },
+  );
 
   test('that a client’s wish overtakes is decided again', async () => {
     const stage = new Stage();
