@@ -33,7 +33,6 @@ interface Waiting {
  * A call whose outcome is unknown is made again. Events carry a message id from the first time on, since an id that
  * came only with the second could not tell of the first; it is the log's alone and stands in no body, so clients do not
  * see it. The store remembers ids for two minutes, and a job whose worker cannot reach the store is lost long before.
- * Only a step out of these hands needs none (see holding.ts), and with it goes all that a short run says.
  */
 export class Outbox {
   readonly #engine: Store;

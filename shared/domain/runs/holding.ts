@@ -31,13 +31,6 @@ export interface HoldingParts {
   readonly maxEventBytes: number;
 }
 
-interface ActHow {
-  /** Made by an earlier call whose outcome was unknown. */
-  readonly already?: (run: Run) => boolean;
-  readonly outcome?: Outcome;
-  readonly leaves?: boolean;
-}
-
 /**
  * A run in the hands of one worker, from the claim to the end or the loss of it. What is said and decided here reaches
  * log and record in this order, and under one fence: where another worker has claimed the run, or somebody has ended
@@ -195,20 +188,15 @@ export class Held {
     // After a commit of unknown outcome: nobody else ends it under this fence, or gives it back with the next one.
     const left = (run: Run): boolean =>
       this.#doubtful && (isOver(run) ? run.fence === fence : run.fence === fence + 1 && run.worker === undefined);
-    const done = await this.#act(command, { already: left, leaves: true, ...(outcome ? { outcome } : {}) });
+    const done = await this.#act(command, { already: left, ...(outcome ? { outcome } : {}) });
     this.#close();
     return done;
   }
 
-  /**
-   * A step that `leaves` keeps what is said in its commit from happening twice: once it is known to have been made, so is
-   * that, and the store need not remember ids. Others may be found made by somebody else, without what is said here.
-   */
-  #act(command: Command, how: ActHow = {}): Promise<Result<Run>> {
+  #act(command: Command, how: { already?: (run: Run) => boolean; outcome?: Outcome } = {}): Promise<Result<Run>> {
     const { store } = this.#parts;
     const { fence, invocation } = this.run;
-    return this.#outbox.act(async (asked) => {
-      const said = how.leaves ? asked.map(withoutId) : asked;
+    return this.#outbox.act(async (said) => {
       const progress = this.#unrecorded;
       const decide = (run: Run): Result<Step & { outcome?: Outcome; said?: readonly Append[] }> => {
         if (how.already?.(run)) return ok({ run, events: [] });
@@ -225,7 +213,7 @@ export class Held {
       if (this.#unrecorded === progress) this.#unrecorded = undefined;
       const { before, ...standing } = changed.value;
       this.#saw(standing);
-      return ok({ value: standing.run, carried: how.leaves === true || standing.run !== before });
+      return ok({ value: standing.run, carried: standing.run !== before });
     });
   }
 
@@ -277,11 +265,6 @@ export class Held {
     this.#telling.stop();
     this.#outbox.close();
   }
-}
-
-function withoutId(append: Append): Append {
-  const { messageId: _, ...rest } = append;
-  return rest;
 }
 
 /** A unit of a string is at most three bytes of UTF-8, so most need no counting. */

@@ -79,14 +79,6 @@ class Stage {
     return read.value.events.map(({ body }) => (JSON.parse(body) as { data: RunEvent }).data);
   }
 
-  /** Whether the store would take an event of this id for one that it has. */
-  async remembers(messageId: string): Promise<boolean> {
-    const body = JSON.stringify({ data: chunk('') });
-    const appended = await this.#engine.log.append({ topic: 'run.i', body, messageId });
-    if (!appended.ok) throw new Error(appended.message);
-    return appended.value.duplicate;
-  }
-
   async texts(): Promise<string> {
     return (await this.events()).map((event) => (event.kind === 'chunk' ? event.text : '')).join('');
   }
@@ -243,20 +235,6 @@ describe('what is said', () => {
     held.say(chunk('x'));
     expect((await held.end({ kind: 'completed', result: 1 }, none)).ok).toBe(true);
     expect(JSON.stringify(await stage.events())).not.toContain('messageId');
-  });
-});
-
-describe('the store remembers ids', () => {
-  test('of what is said, but not of what goes with a step out of these hands', async () => {
-    const stage = new Stage();
-    await stage.create();
-    const held = await stage.held();
-    held.say(chunk('1'));
-    for (let turns = 0; turns < 2; turns++) await turn();
-    held.say(chunk('2'));
-    await held.handBack();
-    expect(await stage.texts()).toBe('12');
-    expect([await stage.remembers('1.0'), await stage.remembers('1.1')]).toEqual([true, false]);
   });
 });
 
