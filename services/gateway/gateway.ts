@@ -81,7 +81,7 @@ export class Gateway implements Service {
     const { config, engine, log, version, tracing, clock = realClock } = parts;
     const node = shortId();
     const startedAt = clock.now();
-    const metrics = new GatewayMetrics(version, () => engine.ready(), {
+    const metrics = new GatewayMetrics(version, engine, {
       dialects: [...dialects.map((dialect) => dialect.name), sseDialect],
       requests: Object.keys(operations),
     });

@@ -14,7 +14,7 @@ const log = loggerOf('worker', config, tracing);
 try {
   const agents = await agentsOf('worker', { config, log });
   const engine = engineOf(config, log, tracing);
-  const page = new MetricsPage(packageVersion(), () => engine.ready());
+  const page = new MetricsPage(packageVersion(), engine);
   const worker = new Worker({ config, engine, log, page, agents, tracing });
   const { host, port } = config;
   const http = new WorkerHttp({ host, port, worker: worker.id, status: () => worker.status(), metrics: page, log });

@@ -25,6 +25,8 @@ export interface Engine {
   stop(): Promise<void>;
   /** Can requests be expected to succeed now? Known without asking the store. */
   ready(): boolean;
+  /** How often the store could be reached and took no change, since it is full, say. Such a call is `unavailable`, too. */
+  refused(): number;
 }
 
 // --- the topic log ---------------------------------------------------------------------------------------------

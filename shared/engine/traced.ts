@@ -21,6 +21,7 @@ export function traced(engine: Engine, tracing: Tracing, system: 'redis' | 'memo
     start: () => engine.start(),
     stop: () => engine.stop(),
     ready: () => engine.ready(),
+    refused: () => engine.refused(),
   };
 }
 

@@ -73,6 +73,10 @@ export const metricTable = {
     help: 'Whether the store can be expected to answer: 1 or 0.',
     together: 'min',
   },
+  storeRefusals: {
+    name: 'agentwire_store_refusals_total',
+    help: 'Calls that the store refused because it takes no changes: it is full, cannot save, or is a replica.',
+  },
   storeRoundTrip: {
     name: 'agentwire_store_round_trip_seconds',
     help: 'How long the store took to answer a small question, asked every few seconds.',

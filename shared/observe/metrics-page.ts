@@ -2,7 +2,14 @@ import { Gauge, Registry } from 'prom-client';
 import type { MetricsSnapshot } from './merge-metrics.ts';
 import { metricTable } from './metric-table.ts';
 import { addProcessMetrics } from './process-metrics.ts';
-import { gaugeAtScrape, labelled } from './scrape.ts';
+import { countAtScrape, gaugeAtScrape, labelled } from './scrape.ts';
+
+/** What is shown of the store. */
+export interface StoreFigures {
+  ready(): boolean;
+  /** How often it took no change. */
+  refused(): number;
+}
 
 /**
  * What a process shows on /metrics: figures of itself, and those of each service in it. Each has a registry of its own,
@@ -14,11 +21,12 @@ export class MetricsPage {
   draining = false;
   readonly #stopProcess: () => void;
 
-  constructor(version: string, engineReady: () => boolean) {
+  constructor(version: string, store: StoreFigures) {
     const registers = [this.registry];
     const { buildInfo } = metricTable;
     new Gauge({ ...labelled(buildInfo), aggregator: buildInfo.together, registers }).set({ version }, 1);
-    gaugeAtScrape(this.registry, metricTable.engineReady, () => (engineReady() ? 1 : 0));
+    gaugeAtScrape(this.registry, metricTable.engineReady, () => (store.ready() ? 1 : 0));
+    countAtScrape(this.registry, metricTable.storeRefusals, () => store.refused());
     gaugeAtScrape(this.registry, metricTable.draining, () => (this.draining ? 1 : 0));
     this.#stopProcess = addProcessMetrics(this.registry);
   }

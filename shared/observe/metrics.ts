@@ -4,6 +4,7 @@ import { closeCodes } from '../protocol/close-codes.ts';
 import type { CloseName } from '../protocol/close-codes.ts';
 import { metricTable } from './metric-table.ts';
 import { MetricsPage } from './metrics-page.ts';
+import type { StoreFigures } from './metrics-page.ts';
 import { countAtScrape, fromZero, gaugeAtScrape, labelled } from './scrape.ts';
 
 /** Plain numbers for whoever does the work to add to, and to take from where they say how many there are now. */
@@ -72,8 +73,8 @@ export class GatewayMetrics extends MetricsPage {
   readonly #took: Histogram<'type'>;
   readonly #types = new Map<string, RequestType>();
 
-  constructor(version: string, engineReady: () => boolean, { dialects, requests }: KnownNames) {
-    super(version, engineReady);
+  constructor(version: string, store: StoreFigures, { dialects, requests }: KnownNames) {
+    super(version, store);
     const { registry, stats } = this;
     const registers = [registry];
     gaugeAtScrape(registry, metricTable.connections, () => stats.connections);

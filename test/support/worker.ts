@@ -28,7 +28,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions = {}): 
   const config = configOf(env);
   const logged: Record<string, unknown>[] = [];
   const log = createLogger(config.logLevel, {}, { write: (line) => void logged.push(JSON.parse(line)) });
-  const page = new MetricsPage('0.0.0-test', () => engine.ready());
+  const page = new MetricsPage('0.0.0-test', engine);
   const worker = new Worker({
     config,
     engine,

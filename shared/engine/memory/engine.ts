@@ -77,6 +77,10 @@ class MemoryEngine implements Engine {
     return this.#cancelSweep !== undefined;
   }
 
+  refused(): number {
+    return 0;
+  }
+
   #sweepIn(ms: number): void {
     this.#cancelSweep = this.#clock.later(ms, () => this.#sweep());
   }

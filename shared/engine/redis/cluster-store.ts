@@ -68,8 +68,7 @@ export class ClusterStore implements Store {
       }
       const elsewhere = /^(MOVED|ASK) \d+ (.*)$/.exec(refusal);
       if (performance.now() > until || !(elsewhere || /^(connecting|TRYAGAIN|CLUSTERDOWN)/.test(refusal))) {
-        this.#hooks.warn(`Redis at ${address} refused a command: ${refusal}`);
-        return fail('unavailable');
+        return this.#hooks.refused(address, refusal);
       }
       asking = elsewhere?.[1] === 'ASK';
       if (elsewhere) address = withHost(elsewhere[2] ?? '', address);

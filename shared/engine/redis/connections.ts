@@ -1,12 +1,15 @@
 import type { Redis } from 'ioredis';
-import { fail, ok, type Result } from '../../base/errors.ts';
+import { fail, ok, type Failure, type Result } from '../../base/errors.ts';
 import { openForGood, tearDown, timeoutOf, type RedisTarget } from './open.ts';
+import { codeOfRefusal } from './refusals.ts';
 
 /** `asking`: the command must be preceded by ASKING, because its slot is on the way to this node. */
 export type Work<T> = (redis: Redis, asking: boolean) => Promise<T>;
 
 export interface CommandHooks {
   warn(message: string): void;
+  /** It answered that it will not; gives back what to tell whoever asked. */
+  refused(where: string, message: string): Failure;
   /** The connection is there (again); with what `INFO server` says of it. */
   connected(where: string, info: ServerInfo): void;
   /** It fell, or could not be made once more. */
@@ -75,7 +78,7 @@ export class CommandConnection {
 
   /**
    * A call's outcome as a value. Whatever went wrong, the caller cannot know whether Redis did it, unless it looks at
-   * what Redis answered instead: `refused` gets that, and a warning is then its business.
+   * what Redis answered instead: `refused` gets that, and telling of it is then its business.
    */
   async attempt<T>(work: Work<T>, asking = false, refused?: (message: string) => void): Promise<Result<T>> {
     if (!this.#ready) return fail('unavailable');
@@ -84,8 +87,8 @@ export class CommandConnection {
       return ok(await work(this.#redis, asking));
     } catch (error) {
       const { name, message } = error as Error;
-      if (name === 'ReplyError' && refused) refused(message);
-      else this.#failed(error);
+      if (name !== 'ReplyError' || !refused) return this.#failed(error);
+      refused(message);
       return fail('unavailable');
     }
   }
@@ -102,17 +105,19 @@ export class CommandConnection {
     });
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown): Failure {
     const { name, message } = error as Error;
     if (name === 'ReplyError') {
-      this.#hooks.warn(`Redis refused a command: ${message}`);
       // Sentinels made another server the master and could not cut our connection to this one.
-      if (message.startsWith('READONLY')) this.#startAfresh();
-    } else if (message === 'Command timed out' && this.#ready) {
+      if (codeOfRefusal(message) === 'READONLY') this.#startAfresh();
+      return this.#hooks.refused(this.#target.where, message);
+    }
+    if (message === 'Command timed out' && this.#ready) {
       // Whatever waits behind a command that got no answer would wait as long.
       this.#hooks.warn(`Redis at ${this.#target.where} has not answered for ${timeoutOf(this.#target)} ms`);
       this.#startAfresh();
     }
+    return fail('unavailable');
   }
 
   #startAfresh(): void {

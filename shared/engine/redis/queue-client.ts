@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Failure } from '../../base/errors.ts';
 import type { Store } from './store.ts';
 import { callScript } from './scripts/script.ts';
 
@@ -29,9 +30,15 @@ function unheard(lua: string): string {
   return `local function unheard() end\n${lua.replaceAll('rcall("XADD"', 'unheard("XADD"')}`;
 }
 
-/** The store could not be reached: BullMQ hands it on to whoever asked. */
+/** The store did not do it: BullMQ hands that on to whoever asked. */
 export class StoreAway extends Error {
   override readonly name = 'StoreAway';
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
 }
 
 interface Script {
@@ -71,7 +78,7 @@ export class QueueClient extends EventEmitter {
       if (!(name in redis)) redis.defineCommand(name, { lua: script.lua });
       return callScript(redis, script, [String(script.keys), ...(args as string[])], asking);
     });
-    if (!answer.ok) throw new StoreAway();
+    if (!answer.ok) throw new StoreAway(answer);
     return answer.value;
   }
 

@@ -153,7 +153,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<Result<T>> {
   try {
     return ok(await work());
   } catch (error) {
-    if (error instanceof StoreAway) return fail('unavailable');
+    if (error instanceof StoreAway) return error.failure;
     if (notOurs.includes((error as { code?: unknown }).code)) return fail('conflict');
     throw error;
   }

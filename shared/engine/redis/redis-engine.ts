@@ -17,6 +17,7 @@ import { LogReader } from './log-reader.ts';
 import { nodeTarget, redisPlace, serverTarget, type RedisTarget } from './open.ts';
 import { RedisQueues } from './queue.ts';
 import { RedisRecords } from './records.ts';
+import { Refusals } from './refusals.ts';
 import { ServerIdentity, warnOfEviction } from './server-checks.ts';
 import { RedisSignals } from './signals.ts';
 import { OneServer, type Store } from './store.ts';
@@ -48,7 +49,12 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
   const states = new TopicStates(keys);
   const feed = new LiveFeed(states);
   const identity = new ServerIdentity(onWarning, () => feed.disturbed());
-  const hooks = { warn: onWarning, connected: identity.met.bind(identity) };
+  const refusals = new Refusals(onWarning);
+  const hooks = {
+    warn: onWarning,
+    refused: refusals.refused.bind(refusals),
+    connected: identity.met.bind(identity),
+  };
   const redis = open(place, keys, hooks);
   const writes = redis.store();
   const reads = redis.store();
@@ -98,6 +104,7 @@ export function createRedisEngine(options: RedisEngineOptions): Engine {
     },
     stop: () => Promise.resolve(stop()),
     ready: () => writes.ready() && reads.ready(),
+    refused: () => refusals.changes,
   };
 }
 

@@ -16,7 +16,7 @@ const metrics: readonly Metric[] = Object.values(metricTable);
 
 /** As they are served. */
 async function types(): Promise<Map<string, string>> {
-  const served = new GatewayMetrics('1.2.3', () => true, { dialects: [], requests: [] });
+  const served = new GatewayMetrics('1.2.3', { ready: () => true, refused: () => 0 }, { dialects: [], requests: [] });
   onTestFinished(() => served.stop());
   void new WorkerMetrics(served, { agents: [], slots: 1, inHand: () => ({ running: 0, parked: 0 }) });
   void new StoreWatch(served, new ManualClock(), () => Promise.resolve(fail('unavailable')));
@@ -83,6 +83,13 @@ const cases: Readonly<Record<string, Case>> = {
     quiet: {
       'agentwire_engine_ready{instance="a"}': '1x38 0 1',
       'agentwire_engine_ready{instance="gone"}': '1x20 0 stale',
+    },
+  },
+  'A store that takes no changes': {
+    fires: { agentwire_store_refusals_total: '0x20 0+20x20' },
+    quiet: {
+      'agentwire_store_refusals_total{instance="a"}': '0x38 3x2',
+      'agentwire_store_refusals_total{instance="b"}': '9x40',
     },
   },
   'A slow store': {

@@ -53,6 +53,7 @@ export function through(
     start: () => engine.start(),
     stop: () => engine.stop(),
     ready: () => engine.ready(),
+    refused: () => engine.refused(),
   };
 }
 

@@ -7,7 +7,7 @@ const made: GatewayMetrics[] = [];
 const known = { dialects: [], requests: [] };
 
 function metricsOf(ready = true): GatewayMetrics {
-  const metrics = new GatewayMetrics('1.2.3', () => ready, known);
+  const metrics = new GatewayMetrics('1.2.3', { ready: () => ready, refused: () => 0 }, known);
   made.push(metrics);
   return metrics;
 }

@@ -5,7 +5,7 @@ import { MetricsPage } from '../../../shared/observe/metrics-page.ts';
 import { httpOf } from '../../support/in-process.ts';
 
 async function serve(status: () => string, port = 0): Promise<WorkerHttp> {
-  const metrics = new MetricsPage('0.0.0-test', () => true);
+  const metrics = new MetricsPage('0.0.0-test', { ready: () => true, refused: () => 0 });
   const log = createLogger('silent', {});
   const http = new WorkerHttp({ host: '127.0.0.1', port, worker: 'w1', status, metrics, log });
   onTestFinished(() => http.stop());
