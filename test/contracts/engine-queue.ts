@@ -59,7 +59,8 @@ export function queuePromises(bench: () => Bench): void {
   });
 
   test('a delayed job does not begin before its time, and is counted apart until then', async () => {
-    await add('soon', { delayMs: 50 });
+    // So much may pass on a slow machine until `now` has been seen to end.
+    await add('soon', { delayMs: 1000 });
     await add('late', { delayMs: hour, priority: 9 });
     await add('now');
     const bench = await Workbench.at(queue(), 3);
@@ -69,7 +70,7 @@ export function queuePromises(bench: () => Bench): void {
       expect(await counts()).toEqual({ waiting: 0, delayed: 2, running: 0 });
     });
     await until(() => {
-      passed(25);
+      passed(250);
       expect(bench.begun).toEqual(['now', 'soon']);
     });
     expect(await counts()).toEqual({ waiting: 0, delayed: 1, running: 1 });
@@ -77,10 +78,10 @@ export function queuePromises(bench: () => Bench): void {
   });
 
   test('a delayed job that is due waits, although no consumer has looked', async () => {
-    await add('soon', { delayMs: 20 });
+    await add('soon', { delayMs: 500 });
     expect(await counts()).toEqual({ waiting: 0, delayed: 1, running: 0 });
     await until(async () => {
-      passed(10);
+      passed(100);
       expect(await counts()).toEqual({ waiting: 1, delayed: 0, running: 0 });
     });
   });
