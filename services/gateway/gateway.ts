@@ -165,6 +165,7 @@ export class Gateway implements Service {
       connections: this.#connections,
       underWay,
       unanswered: () => this.#server.unanswered(),
+      letNobodyIn: () => this.#server.stopListening(),
       clock,
       deadlineMs,
       elsewhere: config.redisUrl !== undefined,

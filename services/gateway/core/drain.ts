@@ -19,6 +19,8 @@ export interface DrainParts {
   readonly underWay: { readonly operations: number };
   /** Requests over HTTP that have no answer yet. */
   readonly unanswered: () => number;
+  /** From now on nobody can connect. */
+  readonly letNobodyIn: () => void;
   readonly clock: Clock;
   readonly deadlineMs: number;
   /** Is there another node to go to? The embedded store ends with its process, and so does all that is on it. */
@@ -31,7 +33,7 @@ export interface DrainParts {
  * way is finished; who is still owed something at the end of the time is closed all the same.
  */
 export async function drain(parts: DrainParts): Promise<void> {
-  const { connections, underWay, unanswered, clock, deadlineMs } = parts;
+  const { connections, underWay, unanswered, letNobodyIn, clock, deadlineMs } = parts;
   const { noticed, leave, close } = scheduleOf(parts);
   const began = clock.now();
   const end = began + deadlineMs;
@@ -59,9 +61,14 @@ export async function drain(parts: DrainParts): Promise<void> {
   const answersBy = clock.now() + answersMs;
   while (clock.now() < answersBy && (underWay.operations > 0 || owesAnswers(connections))) await pause(clock);
   for (const connection of connections.all()) connection.close('draining');
+  // Requests come until nobody can connect. One that is cut without an answer may have had its effect or not; who finds
+  // no connection goes elsewhere.
+  letNobodyIn();
+  const isOver = (now: number): boolean =>
+    (now >= answersBy || (connections.size === 0 && underWay.operations === 0)) && (now >= end || unanswered() === 0);
   // Closing the server cuts what the kernel has not taken yet, so the last answers get a moment.
   do await pause(clock);
-  while (connections.size > 0 && clock.now() < answersBy);
+  while (!isOver(clock.now()));
 }
 
 /** A connection that is to be closed, at this time, or at the latest if it is only behind. */

@@ -44,6 +44,8 @@ export interface Server {
   unanswered(): number;
   /** From now on each HTTP connection ends with its next answer, so that nobody keeps it for a request to come. */
   endConnections(): void;
+  /** Lets go of the port: nobody can connect. Those that are connected are served. */
+  stopListening(): void;
   /** Cuts every connection, after telling the links and streams. May be called again. */
   close(): void;
 }
@@ -59,6 +61,10 @@ export function createServer(options: ServerOptions): Server {
   addHttp(app, options, http);
   let listening: ListenSocket | undefined;
   let closed = false;
+  const stopListening = (): void => {
+    if (listening) us_listen_socket_close(listening);
+    listening = undefined;
+  };
 
   return {
     fanout: {
@@ -93,10 +99,15 @@ export function createServer(options: ServerOptions): Server {
     endConnections() {
       http.ending = true;
     },
+    stopListening() {
+      // The kernel resets whom nobody has accepted yet. Right after a look at the sockets these are the fewest: in a timer
+      // it was 28 of 60 connections once, with their requests.
+      setImmediate(stopListening);
+    },
     close() {
       if (closed) return;
       closed = true;
-      if (listening) us_listen_socket_close(listening);
+      stopListening();
       app.close();
     },
   };

@@ -15,6 +15,7 @@ class Drain {
   readonly connections = new Connections(this.clock, configOf({}));
   readonly underWay = { operations: 0 };
   unanswered = 0;
+  letNobodyIn = (): void => {};
   endedAt: number | undefined;
   #began = 0;
 
@@ -29,9 +30,10 @@ class Drain {
   }
 
   begin(elsewhere = true): void {
-    const { connections, underWay, clock } = this;
+    const { connections, underWay, letNobodyIn, clock } = this;
     this.#began = clock.now();
-    const parts = { connections, underWay, unanswered: () => this.unanswered, clock, deadlineMs, elsewhere };
+    const unanswered = (): number => this.unanswered;
+    const parts = { connections, underWay, unanswered, letNobodyIn, clock, deadlineMs, elsewhere };
     void drain(parts).then(() => (this.endedAt = clock.now() - this.#began));
   }
 
@@ -194,6 +196,29 @@ describe('a drain of a node among others', () => {
     await made.advance(deadlineMs);
     expect(late.closedAt).toBeGreaterThanOrEqual(deadlineMs);
     expect(made.endedAt).toBeDefined();
+  });
+
+  it.each(['at work', 'half sent'])('answers what came before nobody could connect any more: %s', async (state) => {
+    const made = new Drain();
+    const set = (count: number): void => {
+      if (state === 'at work') made.underWay.operations = count;
+      made.unanswered = count;
+    };
+    made.letNobodyIn = () => set(1);
+    made.begin();
+    await made.advance(4000);
+    expect(made.endedAt).toBeUndefined();
+    set(0);
+    await made.advance(20);
+    expect(made.endedAt).toBe(4020);
+  });
+
+  it('waits for no request that is sent for ever', async () => {
+    const made = new Drain();
+    made.letNobodyIn = () => (made.unanswered = 1);
+    made.begin();
+    await made.advance(deadlineMs + 40);
+    expect(made.endedAt).toBeLessThanOrEqual(deadlineMs + 20);
   });
 
   it('leaves nothing to wait for when it has ended', async () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Reply } from '../../../services/gateway/core/transport.ts';
 import { dial, freePort, join, Recorder, serve, until } from './harness.ts';
 
@@ -54,6 +54,19 @@ test('it counts what has no answer, and lets HTTP connections end with theirs wh
   await until(() => waiting.text().endsWith('late') && waiting.ended());
   for (const { text } of [got, headed, waiting]) expect(text()).toMatch(/^connection: close\r$/im);
   expect([server.unanswered(), kept.ended()]).toEqual([0, false]);
+});
+
+test('once it does not listen any more nobody can connect, and who is connected is served', async () => {
+  const server = await serve({
+    http: [{ method: 'GET', path: '/now', handle: () => ({ status: 200, body: 'now' }) }],
+  });
+  const kept = await dial(server.port);
+  server.stopListening();
+  await vi.waitFor(() => expect(dial(server.port)).rejects.toThrow('ECONNREFUSED'), { timeout: 10_000, interval: 5 });
+  kept.socket.write('GET /now HTTP/1.1\r\nhost: test\r\n\r\n');
+  await until(() => kept.text().endsWith('now'));
+  server.stopListening();
+  server.close();
 });
 
 test('a close cuts every connection, tells each once, and may be repeated', async () => {
