@@ -40,17 +40,23 @@ image:
 	@docker build -f deploy/docker/Dockerfile -t agentwire .
 
 # A fault in the settings is named before anything starts or is replaced. A start that fails otherwise leaves nothing
-# running; one that changes a cluster which runs leaves it to be looked at.
+# running; one that changes a cluster which runs leaves it to be looked at. Why it failed comes last, or it would be lost
+# among the logs.
+cluster: SHELL = bash
 cluster:
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo 'make cluster needs a Docker engine that answers, and the compose plugin; without: make cluster-local' >&2; \
 	  exit 2; }
+	@! docker compose config gateway | grep -q 'replicas: 0$$' || { \
+	  echo 'GATEWAYS must be 1 or more: without a gateway nobody is served' >&2; exit 2; }
 	@docker compose build
 	@docker compose run --rm --no-deps --no-TTY gateway node --eval \
 	  "import('/app/dist/services/process/process.js').then(({ configOf }) => ['gateway', 'worker'].map(configOf))"
-	@before=$$(docker compose ps --quiet); docker compose up --detach --wait || { \
+	@before=$$(docker compose ps --quiet); said=$$(mktemp); trap 'rm -f "$$said"' EXIT; set -o pipefail; \
+	docker compose up --detach --wait 2>&1 | tee "$$said" || { \
 	  docker compose logs --tail 20; \
 	  [ -n "$$before" ] || docker compose down; \
+	  echo 'make cluster: the start failed:' >&2; tail -n 2 "$$said" >&2; \
 	  exit 1; }
 	@docker compose ps --format 'table {{.Service}}\t{{.Name}}\t{{.Status}}'
 	@echo "agentwire   http://$$(docker compose port haproxy 8080)"

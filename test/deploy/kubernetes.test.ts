@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
-import { Ingress } from 'kubernetes-models/networking.k8s.io/v1';
+import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { Service } from 'kubernetes-models/v1';
 import { describe, expect, it } from 'vitest';
@@ -26,6 +26,7 @@ interface Container {
   lifecycle?: { preStop: { exec: { command: string[] } } };
 }
 interface PodSpec {
+  topologySpreadConstraints?: { labelSelector: { matchLabels: Labels }; matchLabelKeys: string[] }[];
   enableServiceLinks?: boolean;
   terminationGracePeriodSeconds: number;
   containers: [Container];
@@ -36,6 +37,9 @@ interface Path {
   backend: { service: { name: string; port: { name: string } } };
 }
 type Labels = Record<string, string>;
+interface Peer {
+  podSelector: { matchLabels: Labels; matchExpressions: [{ key: string; operator: string; values: string[] }] };
+}
 interface Manifest {
   kind: string;
   metadata: { name: string };
@@ -43,6 +47,9 @@ interface Manifest {
     replicas?: number;
     selector?: Labels & { matchLabels?: Labels };
     serviceName?: string;
+    unhealthyPodEvictionPolicy?: string;
+    podSelector?: { matchLabels: Labels };
+    ingress?: { from: Peer[]; ports: { port: string }[] }[];
     ports?: { name: string; targetPort: string }[];
     rules?: { http: { paths: Path[] } }[];
     template?: { metadata: { labels: Labels }; spec: PodSpec };
@@ -55,7 +62,7 @@ interface Kustomization {
   secretGenerator?: { name: string; literals: string[] }[];
 }
 
-const models = { Deployment, StatefulSet, Ingress, PodDisruptionBudget, Service };
+const models = { Deployment, StatefulSet, Ingress, PodDisruptionBudget, Service, NetworkPolicy };
 const folder = 'deploy/kubernetes';
 const base = yamlOf<Kustomization>(`${folder}/base/kustomization.yaml`);
 const files = ['base', 'trial'].flatMap((name) =>
@@ -165,6 +172,33 @@ describe('the manifests for Kubernetes', () => {
     expect(labels).toEqual(selector?.matchLabels ?? selector);
     expect(labels).toEqual(named(owner, name).spec.selector?.matchLabels);
     for (const { targetPort } of ports) expect(container.ports.map((port) => port.name)).toContain(targetPort);
+  });
+
+  // Spread by all pods of both versions, the new ones crowd together where the old ones were few.
+  it.each(services)('spread each version of the %ss over the nodes by itself', (service) => {
+    const { spec, labels } = podOf('Deployment', `agentwire-${service}`);
+    expect(spec.topologySpreadConstraints).toMatchObject([
+      { labelSelector: { matchLabels: labels }, matchLabelKeys: ['pod-template-hash'] },
+    ]);
+  });
+
+  // With Redis away all are unready, and a budget that counted them would keep every node from being drained.
+  it.each(services)('let a %s that is not ready go from a node that is drained', (service) => {
+    const { spec } = named('PodDisruptionBudget', `agentwire-${service}`);
+    expect(spec.unhealthyPodEvictionPolicy).toBe('AlwaysAllow');
+  });
+
+  it('let gateways and workers to the Redis of the trial, which has no password, and nobody else', () => {
+    const { spec } = named('NetworkPolicy', 'agentwire-redis');
+    const { labels, container } = podOf('StatefulSet', 'agentwire-redis');
+    expect(spec.podSelector?.matchLabels).toEqual(labels);
+    const [{ from, ports } = { from: [], ports: [] }, ...others] = spec.ingress ?? [];
+    expect([others, from.length, ports]).toEqual([[], 1, [{ port: container.ports[0]?.name }]]);
+    const { matchLabels, matchExpressions } = from[0]!.podSelector;
+    const [{ key, operator, values }] = matchExpressions;
+    const letIn = services.map((service) => podOf('Deployment', `agentwire-${service}`).labels);
+    expect(operator).toBe('In');
+    expect(values.map((value) => ({ ...matchLabels, [key]: value }))).toEqual(letIn);
   });
 
   it('lead from the ingress to the gateways, and from them to Redis', () => {
