@@ -30,14 +30,14 @@ it('a Redis that is full refuses changes, which is said, counted and over when t
     });
   }
   // Both of them renew what says that they are alive, also where nobody publishes.
-  for (const { http, output } of gateways) {
+  for (const gateway of gateways) {
     await vi.waitFor(async () => {
-      const { text } = await http('GET', '/metrics');
+      const { text } = await gateway.http('GET', '/metrics');
       expect(text).toMatch(/^agentwire_store_refusals_total [1-9]/m);
     }, patience);
-    expect((await http('GET', '/readyz')).status).toBe(200);
+    expect((await gateway.http('GET', '/readyz')).status).toBe(200);
     // One in ten seconds.
-    expect(output().match(/refused a command:.* OOM /g)?.length).toBeLessThan(20);
+    expect(gateway.output().match(/refused a command:.* OOM /g)?.length).toBeLessThan(20);
   }
   const late = await join(gateways[1]!.port);
   await late.request({ type: 'subscribe', topics: [{ topic: 'a.b', since: 'earliest' }] });

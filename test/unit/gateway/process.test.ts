@@ -69,7 +69,7 @@ it.each<[ServiceMain, number]>([
   ['gateway', 1],
   ['standalone', 0],
 ])('a %s without REDIS_URL says so many times that it is alone: %i', async (service, times) => {
-  const { output } = await startGatewayProcess({}, service);
-  const warnings = output().match(/"level":"warn".*without REDIS_URL this gateway is alone/g) ?? [];
+  const gateway = await startGatewayProcess({}, service);
+  const warnings = gateway.output().match(/"level":"warn".*without REDIS_URL this gateway is alone/g) ?? [];
   expect(warnings).toHaveLength(times);
 });
