@@ -45,13 +45,25 @@ describe('records on redis, of one turn', () => {
     expect(await calls()).toBe(2);
   });
 
-  it('are read in one call, 32 questions at most, each with its answer', async () => {
-    const homes = count(33).map((n) => `run.read-${n}`);
+  it('are read in one call, 32 records at most, each question with its answer', async () => {
+    const homes = count(17).map((n) => `run.read-${n}`);
     for (const home of homes.slice(1)) await got(put(home));
     await admin.config('RESETSTAT');
     const read = await Promise.all(homes.map((home) => got(engine.records.read(home, ['none', 'r']))));
     expect(read).toEqual(homes.map((home, i) => [undefined, i === 0 ? undefined : { value: home, rev: 1 }]));
     expect(await calls()).toBe(2);
+  });
+
+  it('are read in a call of their own where one question is for more', async () => {
+    await got(put('run.crowd'));
+    await admin.config('RESETSTAT');
+    const many = ['r', ...count(99).map(String)];
+    const ask = (keys: string[]) => got(engine.records.read('run.crowd', keys));
+    const read = await Promise.all([ask(['r']), ask(many), ask(many), ask(['r']), ask(['none', 'r'])]);
+    const found = { value: 'run.crowd', rev: 1 };
+    const crowd = [found, ...count(99).map(() => undefined)];
+    expect(read).toEqual([[found], crowd, crowd, [found], [undefined, found]]);
+    expect(await calls()).toBe(4);
   });
 
   it('are changed or refused each by itself', async () => {
