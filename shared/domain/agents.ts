@@ -87,7 +87,8 @@ export class Agents {
 
   async #tidy(group: string): Promise<void> {
     const reaped = await this.#leases.reap(group);
-    if (reaped.ok) await this.#leases.forget(group, reaped.value.gone);
+    // An agent has the same value whoever announces it: another worker may do so at this moment.
+    if (reaped.ok) await this.#leases.forget(group, reaped.value.gone, 'ended');
   }
 
   /** A store that is away is told the next time. */

@@ -159,7 +159,7 @@ export interface Change {
   del?: string[];
   /** Ordered lists of keys, lowest score first, ties by key. `score: null` takes the key out. */
   rank?: { list: string; key: string; score: number | null }[];
-  /** A list goes as a whole when the longest of the times that it was given is over; one that was given none stays. */
+  /** A list goes as a whole when the longest of the times that it was given is over; until it is given one, it stays. */
   keepLists?: { list: string; ttlMs: number }[];
   append?: Append[];
 }
@@ -208,8 +208,11 @@ export interface Leases {
    * somebody's hands or too many for one answer.
    */
   reap(group: string): Promise<Result<{ gone: Reaped[]; rest: boolean }>>;
-  /** Takes out those that still stand at this value, whether or not their lease runs. */
-  forget(group: string, holders: readonly { member: string; value: string }[]): Promise<Result<void>>;
+  /**
+   * Takes out those that still stand at this value, whether or not their lease runs. With `ended`, only those whose lease
+   * does not: for members whose value is the same when they come back.
+   */
+  forget(group: string, holders: readonly { member: string; value: string }[], only?: 'ended'): Promise<Result<void>>;
 }
 
 /** Fire and forget between processes: at most once, in order from one sender, lost on those that are away. */

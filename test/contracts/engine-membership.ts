@@ -98,6 +98,24 @@ export function membershipPromises(bench: () => Bench): void {
     expect(await hold(['same'], long)).toEqual(['same']);
   });
 
+  test('forgets of those that are named only who has ended, where that is asked for', async () => {
+    const { leases } = bench().engine;
+    await hold(['back', 'gone', 'changed'], short, 'same value');
+    bench().pass(short);
+    await until(async () => expect(await listed()).toEqual([]));
+    const { gone } = await reap();
+    expect(gone).toHaveLength(3);
+    await hold(['back'], long, 'same value');
+    const otherwise = gone.map((one) => (one.member === 'changed' ? { ...one, value: 'other value' } : one));
+    await got(leases.forget('g', otherwise, 'ended'));
+    expect(await listed()).toEqual(['back']);
+    expect(await hold(['back'], long, 'same value')).toEqual([]);
+    expect(await reap()).toEqual({ gone: [], rest: true });
+    await got(leases.forget('g', gone, 'ended'));
+    expect(await reap()).toEqual(nobody);
+    expect(await listed()).toEqual(['back']);
+  });
+
   test('renewing with a longer time outlives the first one', async () => {
     await hold(['renewed', 'not'], short);
     await hold(['renewed'], long);

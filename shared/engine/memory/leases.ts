@@ -94,10 +94,13 @@ export class MemoryLeases implements Leases {
     return Promise.resolve(ok({ gone, rest }));
   }
 
-  forget(name: string, holders: readonly { member: string; value: string }[]): Promise<Result<void>> {
+  forget(name: string, holders: readonly { member: string; value: string }[], only?: 'ended'): Promise<Result<void>> {
+    const now = this.#now();
     const group = this.#groups.get(name);
     for (const { member, value } of holders) {
-      if (group?.leases.get(member)?.value === value) group.leases.delete(member);
+      const lease = group?.leases.get(member);
+      if (!group || lease?.value !== value || (only && lease.endsAt > now)) continue;
+      group.leases.delete(member);
     }
     this.#tidy(group);
     return Promise.resolve(ok(undefined));

@@ -43,13 +43,14 @@ export class RedisLeases implements Leases {
     return ok({ gone, rest: rest === '1' });
   }
 
-  async forget(group: string, holders: readonly { member: string; value: string }[]): Promise<Result<void>> {
+  async forget(
+    group: string,
+    holders: readonly { member: string; value: string }[],
+    only?: 'ended',
+  ): Promise<Result<void>> {
     if (holders.length === 0) return ok(undefined);
-    const answer = await this.#run(
-      forgetScript,
-      group,
-      holders.flatMap(({ member, value }) => [member, value]),
-    );
+    const args = holders.flatMap(({ member, value }) => [member, value]);
+    const answer = await this.#run(forgetScript, group, [only ?? '', ...args]);
     return answer.ok ? ok(undefined) : answer;
   }
 

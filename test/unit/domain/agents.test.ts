@@ -111,6 +111,32 @@ test('while the store is away, nobody knows', async () => {
   expect(await codeOf(gateway.workers())).toBe('unavailable');
 });
 
+test('two workers that start at once after all were away take nothing from each other', async () => {
+  const [first, second, gateway] = [new Agents(leases, clock), new Agents(leases, clock), new Agents(leases, clock)];
+  await got(
+    leases.hold(
+      'agents',
+      [
+        { member: 'echo', value: 'does echo' },
+        { member: 'old', value: '' },
+      ],
+      1000,
+    ),
+  );
+  clock.advance(1000);
+  const { forget } = leases;
+  // The first one was given what ended, and the second one holds it before the first goes on.
+  leases.forget = async (...args) => {
+    if (args[0] !== 'agents') return forget(...args);
+    leases.forget = forget;
+    await second.announce(() => figures('v', 'echo'));
+    return forget(...args);
+  };
+  await first.announce(() => figures('w', 'claude'));
+  expect((await got(gateway.agents())).map(({ name }) => name).toSorted()).toEqual(['claude', 'echo']);
+  expect(await got(leases.reap('agents'))).toEqual({ gone: [], rest: false });
+});
+
 test('a worker that stops while it announces itself does not announce itself again', async () => {
   const worker = new Agents(leases, clock);
   const announced = worker.announce(() => figures('w', 'echo'));

@@ -176,7 +176,7 @@ export class Node {
         hold: (group, members, ttlMs) => this.#changes(`hold ${group}`, () => leases.hold(group, members, ttlMs)),
         drop: (group, members) => this.#changes(`drop ${group}`, () => leases.drop(group, members)),
         reap: (group) => this.#changes(`reap ${group}`, () => leases.reap(group)),
-        forget: (group, holders) => this.#changes(`forget ${group}`, () => leases.forget(group, holders)),
+        forget: (group, ...rest) => this.#changes(`forget ${group}`, () => leases.forget(group, ...rest)),
         list: (group) => (this.mood === 'away' ? Promise.resolve(fail('unavailable')) : leases.list(group)),
       },
       signals: bound(signals),

@@ -126,15 +126,15 @@ return out
 
 /**
  * Takes out those that stand at a value, whether or not their lease runs.
- * ARGV    member and value of each
+ * ARGV    'ended' for those only whose lease does not run, or ''; then member and value of each
  * Result  an empty array
  */
 export const forgetScript: RedisScript = {
   name: 'awForget',
   lua: `${leasePrelude}
-for i = 1, #ARGV, 2 do
+for i = 2, #ARGV, 2 do
   local member = ARGV[i]
-  local stored = call('HGET', values, member)
+  local stored = not (ARGV[1] == 'ended' and held(member)) and call('HGET', values, member)
   if stored and string.sub(stored, string.find(stored, ' ', 1, true) + 1) == ARGV[i + 1] then
     call('ZREM', expiries, member)
     call('HDEL', values, member)
