@@ -97,6 +97,27 @@ export function commitPromises(bench: () => Bench): void {
     expect(await codeOf(commit({ put, append: [append()] }))).toBe('conflict');
   });
 
+  test('what no store can keep is a bug of whoever asks, and harms nothing that is asked for beside it', async () => {
+    const keep = (n: number): Append => append({ topic: 'run.1.side', keep: n });
+    const bad: Change[] = [
+      ...[NaN, Infinity].map((score) => ({ rank: [{ list: 'l', key: 'k', score }] })),
+      ...[NaN, 1.5, -1, 1e21].map((ttlMs) => ({ put: [{ key: 'bad', value: 'v', ttlMs }] })),
+      ...[NaN, 1.5, -1, 1e21].map((ttlMs) => ({ keepLists: [{ list: 'l', ttlMs }] })),
+      ...[NaN, 1.5, -1].map((n) => ({ append: [keep(n)] })),
+      ...[NaN, 1.5, -1].map((fence) => ({ append: [append({ topic: 'run.1.side', fence })] })),
+    ];
+    const good = (key: string) => commit({ put: [{ key, value: 'v' }], rank: [{ list: 'l', key, score: 1 }] });
+    const made = bad.map((change) => commit({ ...change, del: ['before'] }));
+    const [before, after, ...refused] = await Promise.allSettled([good('before'), good('after'), ...made]);
+    for (const one of refused) expect(one).toMatchObject({ status: 'rejected', reason: { name: 'Bug' } });
+    for (const one of [before, after]) expect(one).toMatchObject({ status: 'fulfilled', value: { ok: true } });
+    const { records } = bench().engine;
+    const one = { value: 'v', rev: 1 };
+    expect(await got(records.read(home, ['before', 'after', 'bad']))).toEqual([one, one, undefined]);
+    expect(await got(records.page(home, 'l', { limit: 5 }))).toEqual({ keys: ['after', 'before'] });
+    expect(await bench().seqs('run.1.side')).toEqual([]);
+  });
+
   test('a duplicate among the appends is answered as one, and the rest happens', async () => {
     const first = await bench().append(topic, { messageId: 'm' });
     const { appended } = await got(

@@ -156,6 +156,20 @@ export function recordPromises(bench: () => Bench): void {
     expect(await listed('short')).toEqual(['e']);
   });
 
+  test('a list that is over does not come back by being kept for longer', async () => {
+    const { records } = bench().engine;
+    const listed = async () => (await got(records.page('h.1', 'l', { limit: 10 }))).keys;
+    await got(
+      records.commit('h.1', { rank: [{ list: 'l', key: 'a', score: 1 }], keepLists: [{ list: 'l', ttlMs: 40 }] }),
+    );
+    bench().pass(40);
+    await until(async () => expect(await listed()).toEqual([]));
+    await got(records.commit('h.1', { keepLists: [{ list: 'l', ttlMs: 3_600_000 }] }));
+    expect(await listed()).toEqual([]);
+    await got(records.commit('h.1', { rank: [{ list: 'l', key: 'b', score: 1 }] }));
+    expect(await listed()).toEqual(['b']);
+  });
+
   test('a page goes on where the one before ended, also when keys came and went in between', async () => {
     const { records } = bench().engine;
     for (const reverse of [false, true]) {

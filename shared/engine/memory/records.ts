@@ -1,8 +1,8 @@
 import { assert } from '../../base/assert.ts';
 import { fail, ok } from '../../base/errors.ts';
 import type { Failure, Result } from '../../base/errors.ts';
-import { homeOf } from '../../topics/home.ts';
 import type { Appended, Change, Records, Stored } from '../engine.ts';
+import { assertSound } from '../sound-change.ts';
 import { Expiry } from './expiry.ts';
 import type { Ending } from './expiry.ts';
 import type { MemoryLog } from './log.ts';
@@ -60,8 +60,8 @@ export class MemoryRecords implements Records {
   }
 
   async commit(home: string, change: Change): Promise<Result<{ appended: Appended[] }>> {
+    assertSound(home, change);
     const appends = change.append ?? [];
-    for (const { topic } of appends) assert(homeOf(topic) === home, `${topic} does not live at ${home}`);
     const now = this.#now();
     const refusal = this.#unexpected(home, change, now) ?? this.#log.refusalOf(appends);
     if (refusal) return refusal;
@@ -115,7 +115,7 @@ export class MemoryRecords implements Records {
     }
     for (const { list, ttlMs } of change.keepLists ?? []) {
       const held = home.lists.get(list);
-      if (!held) continue;
+      if (!held || held.endsAt <= now) continue;
       held.endsAt = held.endsAt === Infinity ? now + ttlMs : Math.max(held.endsAt, now + ttlMs);
       this.#listExpiry.file(held);
     }

@@ -1,7 +1,6 @@
-import { assert } from '../../base/assert.ts';
 import { fail, ok, type Result } from '../../base/errors.ts';
-import { homeOf } from '../../topics/home.ts';
 import type { Append, Appended, Change } from '../engine.ts';
+import { assertSound } from '../sound-change.ts';
 import { AppendCall, appendHeader, type AppendSettings, type WaitingAppend } from './append-call.ts';
 import type { Keys } from './keys.ts';
 import type { TopicStates } from './topic-states.ts';
@@ -16,6 +15,7 @@ export class CommitCall {
   readonly #appended: Result<Appended>[] = [];
 
   constructor(keys: Keys, states: TopicStates, partition: number, home: string, change: Change) {
+    assertSound(home, change);
     const { expect = [], put = [], del = [], rank = [], keepLists = [], append = [] } = change;
     const record = (key: string): number => this.keys.push(keys.record(partition, home, key));
     const ranked = (list: string): number => this.keys.push(keys.rankedList(partition, home, list));
@@ -40,7 +40,7 @@ export class CommitCall {
     }
     this.#appends = new AppendCall(
       keys,
-      append.map((event, i) => this.#waiting(home, states, event, i)),
+      append.map((event, i) => this.#waiting(states, event, i)),
     );
     this.#appends.encode(this.keys, this.args);
   }
@@ -61,8 +61,7 @@ export class CommitCall {
     return ok({ appended });
   }
 
-  #waiting(home: string, states: TopicStates, event: Append, i: number): WaitingAppend {
-    assert(homeOf(event.topic) === home, `the topic ${event.topic} is not of the home ${home}`);
+  #waiting(states: TopicStates, event: Append, i: number): WaitingAppend {
     this.bytes += event.body.length;
     return {
       event,
