@@ -60,8 +60,9 @@ const maxTicks = 2;
 
 /**
  * Gathers what is appended and sends it in few, large calls. An idle engine sends at the end of the turn of the loop;
- * a busy one sends when a call comes back, so that batches grow with the load by themselves. Commits wait for no call
- * to come back: there are fewer of them, and somebody waits for each.
+ * a busy one sends when a call comes back, so that batches grow with the load by themselves. A commit waits for no call
+ * to come back, since there are fewer of them, and somebody waits for each; but one behind an append that waits keeps
+ * its place.
  */
 export class AppendBatcher implements Appender {
   readonly #keys: Keys;
