@@ -36,9 +36,7 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
   protected readonly clock: Clock;
   readonly #family: string;
   readonly #followed = new Map<string, Subscribed>();
-  readonly #heldBack = new HeldBack((heard) => {
-    if (!this.#closed) this.heard(heard);
-  });
+  readonly #heldBack: HeldBack;
   readonly #off: () => void;
   #closed = false;
 
@@ -47,6 +45,9 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
     this.client = client;
     this.clock = clock;
     this.#family = family;
+    this.#heldBack = new HeldBack(clock, (heard) => {
+      if (!this.#closed) this.heard(heard);
+    });
     this.#off = client.on(`${family}.*.*`, ({ topic, data }) => {
       const [, id = '', kind = ''] = topic.split('.');
       this.#heldBack.take({ id, kind, data });
@@ -100,8 +101,9 @@ export abstract class ChannelClient<Events> extends ChannelEvents<Events> {
     if (this.#closed) return Promise.reject(new AgentwireError('conflict', 'the channel is closed'));
     const known = this.#followed.get(id);
     if (known) return known.ready;
-    const tellOn = this.#heldBack.hold(idFault(id) ? undefined : id);
-    const made = topics.map(([topic, since = 'latest']) => this.client.subscribe(topic, ignore, { since }));
+    const { begin, end: tellOn } = this.#heldBack.hold(idFault(id) ? undefined : id);
+    // Called before the channel hears the event of the client; it hears all its events there.
+    const made = topics.map(([topic, since = 'latest']) => this.client.subscribe(topic, begin, { since }));
     const undo: (() => void)[] = [];
     const taken = made.map(async (subscribing) => {
       const subscription = await subscribing;
@@ -184,6 +186,3 @@ export function hasField(data: unknown, field: string, value?: string): boolean 
   const found = (data as Readonly<Record<string, unknown>>)[field];
   return value === undefined ? found !== null : found === value;
 }
-
-/** Events come by what the channel hears of the client. */
-function ignore(): void {}

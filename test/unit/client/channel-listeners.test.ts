@@ -5,9 +5,18 @@ import {
   SwarmChannelClient,
   TaskChannelClient,
 } from '../../../shared/client/index.ts';
+import { ManualClock } from '../../../shared/base/clock.ts';
 import { HeldBack } from '../../../shared/client/channels/held-back.ts';
+import type { Hold } from '../../../shared/client/channels/held-back.ts';
 import { until, world } from './channel-world.ts';
 import { codeOf, connected, microtasks } from './harness.ts';
+
+/** As with the first event that a new subscription brings. */
+function begun(back: HeldBack, id?: string): Hold {
+  const hold = back.hold(id);
+  hold.begin();
+  return hold;
+}
 
 test('a listener that throws costs no other its event, by whatever name it listens, and the client is told', async () => {
   const { connect } = await world();
@@ -93,45 +102,93 @@ test.each([
   },
 );
 
+test('a subscription that is refused for now keeps back nothing of those that work, and then hears how it stands', async () => {
+  const made = await connected();
+  const { client, clock, log, server } = made;
+  log.append('agent.b.status', { agentId: 'b', status: 'idle' });
+  const channel = new AgentChannelClient(client, { clock });
+  const heard: unknown[] = [];
+  channel.on('log-entry', ({ message }) => void heard.push(message));
+  const following = channel.subscribeToAgent('a');
+  await made.quiet();
+  await following;
+  clock.advance(0);
+  server.mood.refuse = 'unavailable';
+  const all = channel.subscribeToAll().then(() => channel.on('status-change', ({ status }) => void heard.push(status)));
+  await made.quiet();
+  log.append('agent.a.logs', { agentId: 'a', level: 'info', message: 'works' });
+  await made.quiet();
+  expect(heard).toEqual(['works']);
+  server.mood.refuse = undefined;
+  await made.pass(1000);
+  await all;
+  expect(heard).toEqual(['works', 'idle']);
+});
+
+test('where a part is there and the rest is refused for now, it is not held back for ever', async () => {
+  const made = await connected();
+  const { client, clock, log, server } = made;
+  const channel = new AgentChannelClient(client, { clock });
+  const heard: unknown[] = [];
+  channel.on('status-change', ({ status }) => void heard.push(status));
+  const following = channel.subscribePattern('*.status');
+  await made.quiet();
+  await following;
+  clock.advance(0);
+  server.mood.refuse = 'unavailable';
+  const all = channel.subscribeToAll();
+  log.append('agent.a.status', { agentId: 'a', status: 'busy' });
+  await made.quiet();
+  await made.pass(5000);
+  log.append('agent.a.status', { agentId: 'a', status: 'idle' });
+  await made.quiet();
+  expect(heard).toEqual(['busy', 'idle']);
+  server.mood.refuse = undefined;
+  await made.pass(5000);
+  await all;
+  await client.close();
+  expect(clock.pending).toBe(0);
+});
+
 test('what is held back is told in order, once nobody holds it any more, and is bounded', () => {
   const told: unknown[] = [];
-  const back = new HeldBack(({ id, data }) => void told.push(`${id}${String(data)}`));
+  const back = new HeldBack(new ManualClock(), ({ id, data }) => void told.push(`${id}${String(data)}`));
   const take = (id: string, data: number): void => back.take({ id, kind: 'status', data });
-  const one = back.hold('a');
+  const one = begun(back, 'a');
   take('a', 1);
   take('b', 1);
-  const all = back.hold();
+  const all = begun(back);
   take('b', 2);
   take('a', 2);
-  one();
+  one.end();
   expect(told).toEqual(['b1']);
-  all();
-  all();
+  all.end();
+  all.begin();
   take('a', 3);
   expect(told.splice(0)).toEqual(['b1', 'a1', 'b2', 'a2', 'a3']);
-  back.hold();
+  begun(back);
   for (let i = 0; i < 10_001; i += 1) take('c', i);
   expect([told.length, told[0], told.at(-1)]).toEqual([10_001, 'c0', 'c10000']);
 });
 
 test('a listener that subscribes while it is told is told the rest in order', () => {
   const told: string[] = [];
-  const later: (() => void)[] = [];
-  const back = new HeldBack(({ id, data }) => {
+  const later: Hold[] = [];
+  const back = new HeldBack(new ManualClock(), ({ id, data }) => {
     told.push(`${id}${String(data)}`);
-    if (told.length === 1) later.push(back.hold('a'));
+    if (told.length === 1) later.push(begun(back, 'a'));
   });
-  const all = back.hold();
+  const all = begun(back);
   for (const [id, data] of [
     ['a', 1],
     ['a', 2],
     ['b', 1],
   ] as const)
     back.take({ id, kind: 'status', data });
-  all();
+  all.end();
   back.take({ id: 'a', kind: 'status', data: 3 });
   expect(told).toEqual(['a1', 'b1']);
-  for (const tellOn of later) tellOn();
+  for (const hold of later) hold.end();
   expect(told).toEqual(['a1', 'b1', 'a2', 'a3']);
 });
 
