@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { ErrorCode } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { PublishResult } from '../../protocol/publish.ts';
 import type { AgentStatus } from '../../protocol/well-known.ts';
@@ -15,6 +16,8 @@ const mostAgents = 10_000;
 const atOnce = 32;
 /** After a refusal for now. */
 const againMs = 1000;
+/** With any other refusal the status was not taken, `busy` for instance: it was not even sent, for want of room. */
+const outcomeUnknown: ReadonlySet<ErrorCode> = new Set(['unavailable', 'timeout', 'internal']);
 
 interface Own {
   readonly event: AgentStatus;
@@ -72,7 +75,7 @@ export class OwnStatuses {
     const publishing = this.#publish(said, `${this.#name}.${this.#count}`);
     const answer = publishing.then(
       ({ duplicate = false }) => ({ counts: true, taken: !duplicate }),
-      (error: unknown) => ({ counts: isForNow(error), taken: false }),
+      (error: unknown) => ({ counts: mayBeTaken(error), taken: false }),
     );
     const open = Promise.all([answer, this.#open.get(agentId)]).then(([{ counts, taken }]) => {
       if (counts && copy) this.#keep(copy);
@@ -155,6 +158,10 @@ export class OwnStatuses {
       throw error;
     }
   }
+}
+
+function mayBeTaken(error: unknown): boolean {
+  return error instanceof AgentwireError && outcomeUnknown.has(error.code);
 }
 
 function isForNow(error: unknown): boolean {

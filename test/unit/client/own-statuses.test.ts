@@ -127,6 +127,29 @@ test('what the broker refused is not said again, and what the application did to
   ]);
 });
 
+test('what was refused here, for want of room, was never sent and is not said again', async () => {
+  const made = await connected({ queueLimit: 1 });
+  const channel = await reported(made, busy);
+  const filling = made.client.publish('x', {});
+  expect(await codeOf(channel.reportStatus({ ...busy, status: 'error' }))).toBe('busy');
+  expect(await codeOf(channel.reportStatus({ agentId: 'a', status: 'offline' }))).toBe('busy');
+  await made.quiet();
+  await filling;
+  await back(made);
+  expect(statuses(made)).toEqual(['busy', 'busy']);
+});
+
+test('what was refused with an outcome that nobody knows is said again, since it may have been taken', async () => {
+  const made = await connected();
+  Object.assign(made.server.mood, { refuse: 'internal', doneAnyway: () => true });
+  const refused = codeOf(channelOf(made).reportStatus(busy));
+  await made.quiet();
+  expect(await refused).toBe('internal');
+  made.server.mood.refuse = undefined;
+  await back(made, () => made.log.append(topic, offline));
+  expect(statuses(made)).toEqual(['busy', 'offline', 'busy']);
+});
+
 test('who said offline, or closed its channel, says nothing again', async () => {
   const made = await connected();
   const channel = await reported(made, busy);
