@@ -8,6 +8,16 @@ export interface Position {
   replay: number;
   /** Hushed requests that had begun when `until` was settled: what is to be read may be of their making. */
   begun: number;
+  /**
+   * What was left to the log after that, while `until` waited: it waits for requests that began later. With `until`
+   * moved on instead, a topic that is left to the log without a break would never be read.
+   */
+  next: { until: number; begun: number } | undefined;
+}
+
+/** Some of what came before the ring's place is still to be read. */
+export function waits({ seq, until, next }: Position): boolean {
+  return seq < until || next !== undefined;
 }
 
 /** What is to be said of a topic before anything more of it is sent. */
@@ -76,8 +86,8 @@ export class Cursor {
     return this.reading.length > 0 || this.toRead.length > 0;
   }
 
-  place(topic: string, position: Omit<Position, 'begun'>): void {
-    this.positions.set(topic, { ...position, begun: this.#begun });
+  place(topic: string, position: Omit<Position, 'begun' | 'next'>): void {
+    this.positions.set(topic, { ...position, begun: this.#begun, next: undefined });
     if (position.seq < position.until) this.toRead.push(topic);
   }
 
@@ -92,15 +102,28 @@ export class Cursor {
 
   /** As `leave`, up to an event that a request under way may have caused. */
   leaveAll(topic: string, position: Position, until: number): void {
+    if (waits(position) && position.begun < this.#begun) {
+      position.next = { until: Math.max(position.next?.until ?? 0, until), begun: this.#begun };
+      return;
+    }
     this.leave(topic, position, until);
     position.begun = this.#begun;
   }
 
   /** Up to here the topic is left to the log. */
   leave(topic: string, position: Position, until: number): void {
-    const waits = position.seq < position.until;
-    position.until = Math.max(position.until, until);
-    if (!waits && position.seq < position.until) this.toRead.push(topic);
+    const waited = waits(position);
+    const last = position.next ?? position;
+    last.until = Math.max(last.until, until);
+    if (!waited && position.seq < position.until) this.toRead.push(topic);
+  }
+
+  /** All up to `until` was read or given up. */
+  wasRead(topic: string, position: Position): void {
+    if (!position.next) return;
+    ({ until: position.until, begun: position.begun } = position.next);
+    position.next = undefined;
+    if (position.seq < position.until) this.toRead.push(topic);
   }
 
   /** One notice a topic, extended, however much is lost. */

@@ -1,3 +1,4 @@
+import { waits } from './cursor.ts';
 import { saysGone } from './entry.ts';
 import type { Entry } from './entry.ts';
 import { unsubscribe } from './leaving.ts';
@@ -60,5 +61,5 @@ export class Endings {
 function stillToCome({ cursor }: Subscriber, topic: string, n: number): boolean {
   if (!cursor) return false;
   const position = cursor.positions.get(topic);
-  return cursor.n <= n || (position !== undefined && position.seq < position.until);
+  return cursor.n <= n || (position !== undefined && waits(position));
 }

@@ -69,6 +69,8 @@ function hasRoom(subscriber: Subscriber): boolean {
 function fromFirst({ ring, tails }: Hub, topic: string, place: number): Event[] | undefined {
   const tail = tails.get(topic);
   if (!tail?.located || tail.sentSeq > mostAtOnce || place < ring.tail) return undefined;
+  // Those who follow it were told that it is gone; whoever joins now has to find out.
+  if (tail.vanished) return undefined;
   const events: Event[] = [];
   for (let n = place; n < ring.head && events.length < tail.sentSeq; n += 1) {
     const entry = ring.at(n);

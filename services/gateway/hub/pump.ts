@@ -1,4 +1,5 @@
 import type { Clock } from '../../../shared/base/clock.ts';
+import { waits } from './cursor.ts';
 import type { Cursor, Position } from './cursor.ts';
 import { Gap, Renumbered } from './entry.ts';
 import { endsRun } from './endings.ts';
@@ -135,6 +136,7 @@ export class Pump {
     const position = cursor.positions.get(topic);
     if (!position || position.seq >= position.until || !this.#ports.matches(subscriber, topic)) {
       cursor.reading.pop();
+      if (position) cursor.wasRead(topic, position);
       return true;
     }
     this.#giveUpOldest(cursor, topic, position, position.seq);
@@ -144,10 +146,11 @@ export class Pump {
     cursor.waiting = true;
     this.#ports.pages.load(topic, position.seq, (loaded, fresh) => {
       cursor.waiting = false;
-      if (fresh && loaded.epoch !== position.epoch) {
+      if (fresh && loaded.epoch !== position.epoch && loaded.epoch !== '') {
         cursor.renumber(topic, loaded.epoch);
         startAnew(position, loaded.epoch);
       } else if (fresh && loaded.upTo <= position.seq) {
+        // Also where the topic is gone as a whole: whether anything follows, only its tail finds out.
         this.#skipTo(cursor, topic, position, position.until);
       }
       this.wake(subscriber);
@@ -194,7 +197,7 @@ export class Pump {
     // Of another numbering: what was left of the old one when the log already told of the new one. The notice covers it.
     if (position && (position.epoch !== event.epoch || event.seq <= position.seq)) return true;
     // What is before it has not been read yet.
-    if (position && position.seq < position.until) {
+    if (position && waits(position)) {
       cursor.leave(event.topic, position, event.seq);
       return true;
     }
@@ -209,7 +212,7 @@ export class Pump {
   #replayGap(cursor: Cursor, gap: Gap): void {
     const position = cursor.positions.get(gap.topic);
     if (position && (position.epoch !== gap.epoch || gap.to <= position.seq)) return;
-    if (position && position.seq < position.until) {
+    if (position && waits(position)) {
       cursor.leave(gap.topic, position, gap.to);
       return;
     }
@@ -279,5 +282,6 @@ function startAnew(position: Position, epoch: string): void {
   position.epoch = epoch;
   position.seq = 0;
   position.until = 0;
+  position.next = undefined;
   position.replay = 0;
 }

@@ -220,3 +220,28 @@ test.each([4096, 16])(
     expect(eventsOf(client, 'a.b').length).toBeGreaterThan(35);
   },
 );
+
+test.each([
+  ['attaches to runs', 4096],
+  ['follows more than the ring holds', 16],
+])('requests that overlap without a break leave no topic unread of a client that %s', async (_, ringEntries) => {
+  const world = new World({ ...roomy, ringEntries, limit: 1e6 });
+  const client = world.connect();
+  await settled(world, client, 'x');
+  // Each is under way for that many rounds; what it waits for may wait for as many more, and is then read.
+  const overlapping = 4;
+  const enough = 3 * overlapping;
+  for (let n = 1; n <= 60; n += 1) {
+    world.hush(client);
+    if (client.hushes.size > overlapping) world.speak(client, 'oldest');
+    publish(world, 'x', 4);
+    world.log.publish(`run.r${n}`, ['{"data":1}']);
+    world.attach(client, `run.r${n}`, undefined);
+    for (let exchanges = 0; exchanges < 2; exchanges += 1) {
+      world.log.answer(Number.POSITIVE_INFINITY);
+      await world.turn();
+    }
+    client.socket.read();
+    expect(eventsOf(client, 'x').length, `in round ${n}`).toBeGreaterThanOrEqual(4 * (n - enough));
+  }
+});

@@ -18,6 +18,7 @@ export type Step =
   | { do: 'unsubscribe'; client: number; name: string }
   | { do: 'attach'; client: number; run: string; from: 'start' | 'last' | 'later' }
   | { do: 'expect' | 'giveUp'; client: number; run: string }
+  | { do: 'start'; client: number; run: string; count: number }
   | { do: 'end'; run: string; how: string }
   | { do: 'stopReading' | 'startReading' | 'hush' | 'speak' | 'disconnect'; client: number }
   | { do: 'read'; client: number; frames: number }
@@ -79,6 +80,15 @@ export const often: fc.WeightedArbitrary<Step>[] = [
       do: fc.constantFrom('expect', 'expect', 'expect', 'giveUp'),
       client,
       run: fc.constantFrom(...runs),
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('start'),
+      client,
+      run: fc.constantFrom(...runs),
+      count: fc.integer({ min: 1, max: 3 }),
     }) as fc.Arbitrary<Step>,
   },
   {
@@ -184,6 +194,17 @@ async function perform(world: World, step: Step): Promise<void> {
     case 'expect':
       // Of a new run only.
       if (!who.subscriber.closed && !world.log.topics.has(step.run)) expectRun(world.hub, who.subscriber, step.run);
+      break;
+    case 'start':
+      // A request from its beginning to its answer, by which the run has said something; others may be under way.
+      if (who.pending > 0 || who.subscriber.closed || world.log.topics.has(step.run)) break;
+      world.hush(who);
+      expectRun(world.hub, who.subscriber, step.run);
+      for (let n = 0; n < step.count; n += 1) world.log.publish(step.run, [`{"data":${(bodies += 1)}}`]);
+      world.log.deliver(Number.POSITIVE_INFINITY);
+      await world.turn();
+      world.speak(who, 'newest');
+      if (!who.subscriber.closed) world.attach(who, step.run, undefined);
       break;
     case 'giveUp':
       if (!who.subscriber.owed?.attachments.has(step.run)) stopExpecting(world.hub, who.subscriber, step.run);

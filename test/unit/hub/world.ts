@@ -169,10 +169,10 @@ export class World {
     this.#tell(client, { topic: '', hushed: at });
   }
 
-  /** The oldest and the newest in turn: they are answered in any order. */
-  speak(client: Client): void {
+  /** The oldest and the newest in turn, if it is not said which: they are answered in any order. */
+  speak(client: Client, which?: 'oldest' | 'newest'): void {
     const begun = [...client.hushes.keys()];
-    const at = begun.length % 2 === 0 ? begun.at(0) : begun.at(-1);
+    const at = (which ?? (begun.length % 2 === 0 ? 'oldest' : 'newest')) === 'oldest' ? begun.at(0) : begun.at(-1);
     if (at === undefined) return;
     this.#tell(client, { topic: '', spoken: at });
     client.hushes.get(at)?.();
