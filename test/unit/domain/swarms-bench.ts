@@ -37,8 +37,9 @@ export class SwarmStage {
   }
 
   async pass(ms: number, steps = 10): Promise<void> {
-    for (let i = 0; i < steps; i++) {
-      this.clock.advance(ms / steps);
+    for (let i = 1; i <= steps; i++) {
+      // Whole milliseconds, as the clock of a machine has them.
+      this.clock.advance(Math.floor((ms * i) / steps) - Math.floor((ms * (i - 1)) / steps));
       for (let turns = 0; turns < 6; turns++) await new Promise((resolve) => setImmediate(resolve));
     }
   }
