@@ -4,17 +4,18 @@ import { fail } from '../../../shared/base/errors.ts';
 import { Agents } from '../../../shared/domain/agents.ts';
 import type { WorkerFigures } from '../../../shared/domain/agents.ts';
 import { createMemoryEngine } from '../../../shared/engine/memory/engine.ts';
-import type { Leases } from '../../../shared/engine/engine.ts';
+import type { Engine, Leases } from '../../../shared/engine/engine.ts';
 import { codeOf, got } from './runs-bench.ts';
 
 let clock: ManualClock;
+let engine: Engine;
 let leases: Leases;
 let lists: string[];
 let away: boolean;
 
 beforeEach(() => {
   clock = new ManualClock();
-  const engine = createMemoryEngine({ historySize: 10, historyTtlMs: 600_000, metaTtlMs: 600_000, clock });
+  engine = createMemoryEngine({ historySize: 10, historyTtlMs: 600_000, metaTtlMs: 600_000, clock });
   lists = [];
   away = false;
   leases = {
@@ -124,7 +125,7 @@ test('two workers that start at once after all were away take nothing from each 
     ),
   );
   clock.advance(1000);
-  const { forget } = leases;
+  const forget: Leases['forget'] = (...args) => engine.leases.forget(...args);
   // The first one was given what ended, and the second one holds it before the first goes on.
   leases.forget = async (...args) => {
     if (args[0] !== 'agents') return forget(...args);
