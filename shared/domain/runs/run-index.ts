@@ -48,6 +48,8 @@ export class RunIndex {
   readonly #clock: Clock;
   readonly #turns = new TakingTurns();
   #ends = 0;
+  /** Until then all that have ended are kept, and there is nothing to look for. */
+  #allKeptUntil = 0;
 
   constructor(engine: Pick<Engine, 'records'>, line: Line, clock: Clock) {
     this.#records = engine.records;
@@ -161,13 +163,15 @@ export class RunIndex {
 
   /** Best effort: what stays is met again the next time. */
   async #prune(): Promise<void> {
+    const now = this.#clock.now();
+    if (now <= this.#allKeptUntil) return;
     const oldest = await this.#records.page(home, endedList, { limit: prunedAtOnce });
     if (!oldest.ok) return;
-    const before = this.#clock.now() - keptAfterEndMs;
-    const gone = oldest.value.keys.flatMap((key) => {
+    const ended = oldest.value.keys.map((key) => {
       const [endedAt = '', invocation = '', session = noSession, ...owner] = key.split(' ');
-      return Number(endedAt) < before ? [{ key, invocation, session, owner: owner.join(' ') }] : [];
+      return { key, invocation, session, owner: owner.join(' '), keptUntil: Number(endedAt) + keptAfterEndMs };
     });
+    const gone = ended.filter(({ keptUntil }) => keptUntil < now);
     for (const { invocation, session } of gone) {
       if (session === noSession) continue;
       const left = { rank: [{ list: sessionRuns, key: invocation, score: null }] };
@@ -179,7 +183,11 @@ export class RunIndex {
       { list: allList, key: invocation, score: null },
       { list: ownerList(owner), key: invocation, score: null },
     ]);
-    if (rank.length > 0) await this.#records.commit(home, { rank });
+    if (rank.length > 0) {
+      const pruned = await this.#records.commit(home, { rank });
+      if (!pruned.ok) return;
+    }
+    this.#allKeptUntil = ended[gone.length]?.keptUntil ?? 0;
   }
 }
 
