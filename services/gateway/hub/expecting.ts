@@ -23,7 +23,8 @@ export function expectRun(hub: Hub, subscriber: Subscriber, topic: string): void
 
 /**
  * Makes the attachments that were expected: what the run has said until now is sent, the rest comes live. Without asking
- * the store and without leaving the lane, as a replay would; what cannot be made so is left to one.
+ * the store and without leaving the lane, as a replay would; what cannot be made so is left to one. A connection on a
+ * cursor is sent what that has passed, and comes to the rest: whoever starts runs without a break is on one at any time.
  */
 export function joinExpected(hub: Hub, subscriber: Subscriber, owed: Owed): void {
   const { expected } = subscriber;
@@ -33,12 +34,18 @@ export function joinExpected(hub: Hub, subscriber: Subscriber, owed: Owed): void
     if (place === undefined || hub.matches(subscriber, topic)) continue;
     const events = fromFirst(hub, topic, place);
     if (!events) continue;
-    const refused = events.findIndex((event) => !hub.lane.send(subscriber, event));
+    const due = events.filter(({ n }) => n < maySend(hub, subscriber));
+    const refused = due.findIndex((event) => !hub.lane.send(subscriber, event));
     owed.attachments.delete(topic);
     expected.delete(topic);
-    join(hub, subscriber, topic, events, refused < 0 ? events.length : refused);
+    join(hub, subscriber, topic, events, refused < 0 ? due.length : refused);
     if (refused >= 0) return;
   }
+}
+
+/** The place in the ring up to which nothing is kept back for an answer. */
+function maySend({ ring: { head } }: Hub, { cursor }: Subscriber): number {
+  return cursor ? Math.min(cursor.n, cursor.upTo(head)) : head;
 }
 
 /**
@@ -50,19 +57,21 @@ function join(hub: Hub, subscriber: Subscriber, topic: string, events: readonly 
   const last = events.at(-1);
   const all = sent === events.length;
   const cursor = all ? subscriber.cursor : hub.leaveLane(subscriber);
+  // Of the others, those that the cursor comes to in the ring need not be read.
+  const passed = events.filter(({ n }) => cursor && n < cursor.n).length;
   subscriber.subscriptions.set(topic, subscription);
   if (!cursor) hub.lane.add(subscriber, subscription);
-  else if (last) cursor.place(topic, { epoch: last.epoch, seq: sent, until: last.seq, replay: last.seq });
+  else if (last) cursor.place(topic, { epoch: last.epoch, seq: sent, until: passed, replay: last.seq });
   subscriber.attach(topic);
   if (!all) hub.pump.wake(subscriber);
   else if (last && endsRun(last.body)) hub.endings.end(subscriber, topic);
 }
 
-/** It is known what has reached the connection, and no answer and no loss is still to come before an event. */
+/** It is known what has reached the connection, and no answer that was made and no loss is still to come before an event. */
 function hasRoom(subscriber: Subscriber): boolean {
   if (!subscriber.cursor && subscriber.gathers && !subscriber.socket.flush()) return false;
   const { cursor, outbox } = subscriber;
-  return !outbox && (!cursor || !(cursor.undecided || cursor.hushed || cursor.blockedSince > 0));
+  return !outbox && (!cursor || !(cursor.undecided || cursor.blockedSince > 0));
 }
 
 /** All that the node has given out of the topic, if the ring has it from the first event on and in one numbering. */

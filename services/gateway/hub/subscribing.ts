@@ -110,11 +110,12 @@ export function take(
     replays.size > 0 ||
     (overlapping > 0 && subscriber.lane === 'native') ||
     (subscriber.gathers && !subscriber.socket.flush());
-  // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head.
   if (subscriber.cursor || leaves) {
     const cursor = hub.leaveLane(subscriber);
     if (cursor.undecided) return false;
-    hub.unpin(subscriber, cursor);
+    // Entries from before this moment are not for the new subscriptions: let the cursor stand at the head. What brings
+    // nothing new leaves it where it is, as all that it has not come to would have to be read.
+    if (added.some(({ name, pattern }) => pattern || !hub.matches(subscriber, name))) hub.unpin(subscriber, cursor);
   }
   subscriber.overlaps += overlapping;
   for (const subscription of added) {

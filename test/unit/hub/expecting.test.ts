@@ -58,3 +58,40 @@ test('what a run said in a numbering that was lost meanwhile is not sent as the 
   expectOnceInOrder(client);
   expect(eventsOf(client, run).map(({ body }) => body)).toEqual(['{"data":1}', '{"data":"new"}']);
 });
+
+test.each([[['x']], [['x', 'run.*']]])(
+  'who starts runs without a break, and hears %j, has nothing read from the log',
+  async (names) => {
+    const world = new World({ maxLag: 1000, ringEntries: 4096, limit: 1e6 });
+    const client = world.connect();
+    void world.subscribe(
+      client,
+      names.map((topic) => ({ topic, since: 'latest' })),
+    );
+    await world.rest();
+    // Requests under way at any time; what is younger than the oldest of them waits.
+    const overlapping = 4;
+    for (let n = 1; n <= 30; n += 1) {
+      world.hush(client);
+      expectRun(world.hub, client.subscriber, `run.r${n}`);
+      world.log.publish(`run.r${n}`, ['{"data":1}', '{"data":2}']);
+      world.log.publish('x', [`{"data":${n}}`]);
+      world.log.deliver(all);
+      await world.turn();
+      const answered = n - overlapping;
+      if (answered < 1) continue;
+      world.speak(client, 'oldest');
+      world.attach(client, `run.r${answered}`, undefined);
+      for (let exchanges = 0; exchanges < 3; exchanges += 1) {
+        world.log.answer(all);
+        await world.turn();
+      }
+      client.socket.read();
+      expect(eventsOf(client, 'x')).toHaveLength(answered);
+      expect(eventsOf(client, `run.r${answered}`)).toHaveLength(2);
+    }
+    expectOnceInOrder(client);
+    expect(client.subscriber.attached?.size).toBe(26);
+    expect(world.stats.replayedEvents).toBe(0);
+  },
+);
