@@ -31,9 +31,9 @@ export interface RedisServer {
 
 /** A redis-server of the test's own: free port, own folder, nothing saved unless durable, gone with the process. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), 'agentwire-redis-'));
-  let child = await launch(port, folder, options);
+  const { port, child: first } = await launchAnywhere(folder, options);
+  let child = first;
 
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -68,6 +68,21 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   };
 }
 
+/** Somebody may have been quicker to take the port. */
+async function launchAnywhere(
+  folder: string,
+  options: RedisServerOptions,
+): Promise<{ port: number; child: ChildProcess }> {
+  for (let tries = 1; ; tries++) {
+    const [port = 0] = await freePorts(1);
+    try {
+      return { port, child: await launch(port, folder, options) };
+    } catch (error) {
+      if (tries === 3) throw error;
+    }
+  }
+}
+
 async function launch(port: number, folder: string, options: RedisServerOptions): Promise<ChildProcess> {
   const durable = options.durable ? ['--appendonly', 'yes', '--appendfsync', 'always'] : [];
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable];
@@ -82,17 +97,20 @@ async function launch(port: number, folder: string, options: RedisServerOptions)
   for (;;) {
     if (failed) throw new Error('redis-server could not be started; is it installed?', { cause: failed });
     if (child.exitCode !== null) throw new Error(`redis-server ended at once:\n${log}`);
-    if (await answers(port)) return child;
+    if (await answers(port, child.pid)) return child;
     await sleep(10);
   }
 }
 
-async function answers(port: number): Promise<boolean> {
+/** It, and not another one that was quicker to take the port. */
+async function answers(port: number, pid = 0): Promise<boolean> {
   const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null });
   redis.on('error', () => undefined);
   try {
     await redis.connect();
-    return (await redis.ping()) === 'PONG';
+    // Refused while it loads its data.
+    await redis.ping();
+    return (await redis.info('server')).includes(`process_id:${pid}\r`);
   } catch {
     return false;
   } finally {
