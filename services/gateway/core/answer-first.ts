@@ -9,7 +9,8 @@ import type { InputOf, OperationName } from './operations.ts';
  * An answer comes before the events that its request causes. Most operations are answered a turn before their own event
  * arrives; these three go on for some round trips after the event is in the log. So a connection that may be getting
  * such events hears, until it is answered, what came before it asked: one that asks without a break is late by the time
- * of a request, or of two where the hub has left it to the log. Gives back what ends that, to be called with the answer.
+ * of a request, or of two where the hub has left it to the log. Gives back what ends that, to be called with the
+ * answer.
  */
 export function answerFirst<N extends OperationName>(
   hub: Hub,
