@@ -27,6 +27,7 @@ import { measured, requireIdentity } from './core/middleware.ts';
 import type { Middleware } from './core/middleware.ts';
 import { Notices } from './core/notices.ts';
 import { operations, performUntraced } from './core/operations.ts';
+import { goesOn } from './core/run-entries.ts';
 import { Turns } from './core/turns.ts';
 import { webSocketRoute } from './core/upgrade.ts';
 import { VisualFeed } from './core/visual-feed.ts';
@@ -86,12 +87,14 @@ export class Gateway implements Service {
       requests: Object.keys(operations),
     });
     const { stats } = metrics;
+    const ofRuns = runParts({ engine, clock, config });
     const hub = new Hub({
       log: engine.log,
       clock,
       fanout: { publish: (topic, frame, binary) => this.#server.fanout.publish(topic, frame, binary) },
       formats: dialects.flatMap((dialect) => dialect.formats),
       defer: (work) => setImmediate(work),
+      goesOn: (topic) => goesOn(ofRuns.store, topic),
       maxLag: config.queue,
       highWater: maxBackpressure / 2,
       stats,
@@ -103,7 +106,6 @@ export class Gateway implements Service {
       return { node, startedAt, connections, subscriptions, eventsPublished, eventsDelivered };
     });
     const agents = new Agents(engine.leases, clock);
-    const ofRuns = runParts({ engine, clock, config });
     const auth = config.auth === 'token' ? tokenAuthenticator(config.tokens) : openDoor;
     const middleware = [measured(metrics), requireIdentity, ...(parts.middleware ?? [])];
     const named = log.with({ node });

@@ -107,7 +107,8 @@ async function lookBack(hub: Hub, subscriber: Subscriber, one: Attachment, cover
   const { topic, after = 0 } = one;
   if (!subscriber.attached?.has(topic)) return;
   const read = await hub.log.read(topic, { limit: 1, reverse: true });
-  if (!read.ok) {
+  const gone = read.ok && read.value.head.epoch === '' ? await hub.tails.goneOf([topic]) : ok([]);
+  if (!read.ok || !gone.ok) {
     hub.clock.later(retryMs, () => void lookBack(hub, subscriber, one, covered));
     return;
   }
@@ -117,7 +118,8 @@ async function lookBack(hub: Hub, subscriber: Subscriber, one: Attachment, cover
   const tail = hub.tails.get(topic);
   if (head.epoch === '') {
     // A node that knew of the topic finds out by itself, and tells all.
-    if (!tail || tail.epoch === '' || tail.vanished) tellGone(hub, subscriber, topic);
+    const unheard = !tail || tail.epoch === '' || tail.vanished;
+    if (gone.value.length > 0 && unheard) tellGone(hub, subscriber, topic);
   } else if (last && endsRun(last.body)) {
     // One that this node has yet to give out ends it by itself.
     if (covered && last.seq <= (tail?.sentSeq ?? 0)) hub.endings.end(subscriber, topic);

@@ -17,12 +17,13 @@ import { Rounds } from './rounds.ts';
 import { Subscriber } from './subscriber.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Tails } from './tails.ts';
+import type { VanishingPorts } from './vanishing.ts';
 
 /** Answers that wait for room in one socket; whoever lets more gather does not read at all. */
 const maxOutbox = 256;
 const maxOutboxBytes = 8 * 1024 * 1024;
 
-export interface HubOptions extends LaneParts {
+export interface HubOptions extends LaneParts, Pick<VanishingPorts, 'goesOn'> {
   log: Engine['log'];
   clock: Clock;
   defer: Defer;
@@ -57,7 +58,7 @@ export class Hub {
   #overrun = false;
 
   constructor(options: HubOptions) {
-    const { log, clock, defer, stats } = options;
+    const { log, clock, defer, stats, goesOn } = options;
     this.log = log;
     this.clock = clock;
     this.defer = defer;
@@ -74,6 +75,7 @@ export class Hub {
       log,
       clock,
       stats,
+      goesOn,
       emit: (entry) => this.outgoing.push(entry),
       passed: () => this.outgoing.passed(),
       wanted: (topic) => this.subscriptions.route(topic).length > 0,

@@ -26,6 +26,8 @@ export class Tail {
   doubt = false;
   /** The store gave out numbers a second time: it has to begin a new numbering. */
   rewound = false;
+  /** Nothing follows any more, and who follows it by its name was told so. */
+  vanished = false;
   /** A read is under way; whoever wants another only says what for. */
   busy = false;
   /** Raised when the tail is dropped, so that a read under way knows. */
@@ -48,6 +50,7 @@ export class Tail {
 
   locate(epoch: string, seq: number, ts: number): void {
     this.located = true;
+    this.vanished = false;
     this.epoch = epoch;
     this.seq = seq;
     this.ts = ts;
@@ -55,13 +58,10 @@ export class Tail {
     this.doubt = false;
   }
 
-  /** The store knows nothing of the topic any more, not even where its numbers stood. */
-  vanish(): void {
+  /** The store knows nothing of the topic any more, not even where its numbers stood: there is nothing to replay. */
+  lose(): void {
     this.epoch = nowhere;
-  }
-
-  get vanished(): boolean {
-    return this.epoch === nowhere;
+    this.sent('', 0);
   }
 
   sent(epoch: string, seq: number): void {

@@ -1,9 +1,12 @@
+import type { Result } from '../../../shared/base/errors.ts';
 import type { LiveBatch, TopicHead } from '../../../shared/engine/engine.ts';
 import { Event, Renumbered } from './entry.ts';
 import type { HubStats } from './ports.ts';
 import { begin, repair } from './repair.ts';
 import type { RepairPorts } from './repair.ts';
 import { Tail } from './tail.ts';
+import { goneOf } from './vanishing.ts';
+import type { VanishingPorts } from './vanishing.ts';
 
 /** Heads asked about in one call. */
 const chunk = 512;
@@ -18,7 +21,7 @@ interface Then {
   readonly attached: boolean;
 }
 
-export interface TailsPorts extends RepairPorts {
+export interface TailsPorts extends RepairPorts, Pick<VanishingPorts, 'goesOn'> {
   stats: Pick<HubStats, 'repairs'>;
   /** Does anybody here want the topic? */
   wanted(topic: string): boolean;
@@ -118,6 +121,11 @@ export class Tails {
     return true;
   }
 
+  /** Of topics of runs, of which the store knew nothing a moment ago: those on which nothing follows. */
+  goneOf(topics: readonly string[]): Promise<Result<string[]>> {
+    return goneOf(topics, this.#ports);
+  }
+
   /** Live events may have been lost: none is taken until the head, and what stands at the known place, was seen. `check` ends it. */
   distrust(): void {
     this.#distrusts += 1;
@@ -194,28 +202,52 @@ export class Tails {
     if (!answer.ok) return false;
     // An answer from before the disturbance proves nothing after it.
     if (distrusts !== this.#distrusts) return this.#checkChunk(topics, patient);
-    let vanished = false;
+    const missing: Tail[] = [];
     answer.value.heads.forEach((head, i) => {
       const { tail, ...then } = known[i]!;
       if (!tail || tail.gone || tail.busy) return;
       if (patient && tail.state === 'following' && head.epoch === tail.epoch && head.seq > tail.seq)
         this.#expect(tail, head);
       else this.#compare(tail, then, head, 'since' in asks[i]!);
-      vanished ||= tail.vanished;
+      if (this.#isMissing(tail, then, head)) missing.push(tail);
     });
-    // A store that came back empty has lost all of them: no more at once than can be given out.
-    if (vanished) await this.#ports.passed();
+    if (missing.length > 0) await this.#vanish(missing);
     return true;
   }
 
   /**
    * Of a run that the store has lost no event ever comes that could bring the news, so who follows it is told now. Of
-   * other topics the next event does, and patterns may match all that there was.
+   * other topics the next event does.
    */
-  #vanish(tail: Tail): void {
-    if (tail.vanished || !this.#ports.followsRun(tail.topic)) return;
-    tail.vanish();
-    this.#ports.emit(new Renumbered(tail.topic, '', 0, tail));
+  #isMissing(tail: Tail, then: Then, head: TopicHead): boolean {
+    if (head.epoch !== '' || tail.epoch !== then.epoch || !(then.attached || tail.epoch !== '')) return false;
+    return tail.located && !tail.vanished && !tail.busy && this.#ports.followsRun(tail.topic);
+  }
+
+  /**
+   * Where the run is gone, too, all who follow it are told, and with them the patterns that match. Where it goes on, its
+   * next event tells of the numbering that it begins.
+   */
+  async #vanish(tails: readonly Tail[]): Promise<void> {
+    const distrusts = this.#distrusts;
+    const epochs = tails.map(({ epoch }) => epoch);
+    const gone = await this.goneOf(tails.map(({ topic }) => topic));
+    // What was to be given out before would take the place of what is said here.
+    await this.#ports.passed();
+    // The next round asks again.
+    if (!gone.ok || distrusts !== this.#distrusts) return;
+    const names = new Set(gone.value);
+    for (const [i, tail] of tails.entries()) {
+      if (tail.gone || tail.busy || tail.epoch !== epochs[i]) continue;
+      const isGone = names.has(tail.topic);
+      // One of which nothing was ever heard has no numbering that could be another.
+      if (isGone || tail.epoch !== '') tail.lose();
+      if (!isGone) continue;
+      tail.vanished = true;
+      this.#ports.emit(new Renumbered(tail.topic, '', 0, tail));
+    }
+    // A store that came back empty has lost all of them: no more at once than can be given out.
+    await this.#ports.passed();
   }
 
   #expect(tail: Tail, head: TopicHead): void {
@@ -234,8 +266,6 @@ export class Tails {
         return;
       }
       begin(tail, head, timed, this.#ports);
-    } else if (tail.epoch === then.epoch && head.epoch === '' && (then.attached || tail.epoch !== '')) {
-      this.#vanish(tail);
     } else if (tail.epoch === then.epoch && head.epoch === tail.epoch && then.seq > 0) {
       tail.rewound = head.seq < then.seq || (head.seq === then.seq && then.ts > 0 && head.ts !== then.ts);
     }

@@ -28,6 +28,7 @@ async function scene(): Promise<Scene> {
     formats: [],
     stats: newGatewayStats(),
     defer: (work) => setImmediate(work),
+    goesOn: () => expect.fail('nobody follows a run here'),
     maxLag: 1000,
     highWater: 1000,
   });

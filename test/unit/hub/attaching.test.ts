@@ -87,6 +87,82 @@ test('who is attached to a run that its store has lost is told so once, and the 
   expectReleased(world, ...clients);
 });
 
+test('a run whose numbering has run out goes on, and what it says next is told as of another one', async () => {
+  const world = new World(roomy);
+  world.log.publish('run.r', ['{"data":1}', '{"data":2}']);
+  const clients = [await following(world, 'run.r'), await subscribed(world, 'run.r')];
+  world.log.runOut('run.r');
+  await world.rest();
+  // With nothing missed, and from the beginning.
+  for (const after of [2, undefined]) {
+    const late = world.connect();
+    world.attach(late, 'run.r', after);
+    clients.push(late);
+  }
+  await world.rest();
+  expect(clients.map((client) => told(client, 'run.r'))).toEqual([['1', '2'], [], [], []]);
+  world.log.publish('run.r', ['{"data":3}', end]);
+  await world.rest();
+  const next = [`in ${world.log.topics.get('run.r')!.epoch}`, '1', '2'];
+  const [first, named, ...late] = clients.map((client) => told(client, 'run.r'));
+  expect([first, named]).toEqual([['1', '2', ...next], next]);
+  for (const each of late) expect(each.slice(-2)).toEqual(['1', '2']);
+  world.unsubscribe(clients[1]!, 'run.r');
+  expectReleased(world, ...clients);
+});
+
+test('who was too slow for events that ran out with their numbering is told which, and follows the run on', async () => {
+  const world = new World({ ...roomy, ringEntries: 64 });
+  world.log.publish('run.r', ['{"data":1}']);
+  const slow = await following(world, 'run.r');
+  slow.socket.reading = false;
+  // More than the ring holds, so that they are to be had from the log only.
+  for (let n = 2; n <= 120; n += 1) {
+    world.log.publish('run.r', [`{"data":${n}}`]);
+    world.log.deliver(all);
+    await world.turn();
+  }
+  world.log.runOut('run.r');
+  await world.rest();
+  expect(slow.pushes.at(-1)).toMatchObject({ topic: 'run.r', to: 120 });
+  world.log.publish('run.r', ['{"data":121}']);
+  await world.rest();
+  expect(told(slow, 'run.r').slice(-2)).toEqual([`in ${world.log.topics.get('run.r')!.epoch}`, '1']);
+});
+
+test('a run that goes on without a numbering is told to be gone once it is', async () => {
+  const world = new World(roomy);
+  world.log.publish('run.r', ['{"data":1}']);
+  const clients = [await following(world, 'run.r')];
+  world.log.runOut('run.r');
+  await world.rest();
+  clients.push(await following(world, 'run.r'));
+  world.log.lose('run.r');
+  await world.rest();
+  expect(clients.map((client) => told(client, 'run.r'))).toEqual([['1', 'in '], ['in ']]);
+  expectReleased(world, ...clients);
+});
+
+test('the end of a run that says nothing else is not lost between the questions whether it goes on', async () => {
+  for (const before of [1, 2, 3, 4, 5, 6]) {
+    const world = new World(roomy);
+    world.log.publish('run.r', ['{"data":1}']);
+    const client = await following(world, 'run.r');
+    world.log.runOut('run.r');
+    world.clock.advance(1100);
+    for (let question = 0; question < before; question += 1) {
+      world.log.answer();
+      await world.turn();
+    }
+    world.log.publish('run.r', [end]);
+    world.log.loseLive(false);
+    await world.rest();
+    const next = `in ${world.log.topics.get('run.r')!.epoch}`;
+    expect(told(client, 'run.r'), `after ${before} answers`).toEqual(['1', next, '1']);
+    expectReleased(world, client);
+  }
+});
+
 test('one that is lost before the node has heard anything of it is told of, too', async () => {
   const world = new World(roomy);
   const client = world.connect();

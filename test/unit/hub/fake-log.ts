@@ -24,6 +24,10 @@ export class FakeLog implements TopicLog {
   away = false;
   clock = 1000;
   renumbered = 0;
+  /** Runs that are known of, though their topics are gone. */
+  readonly open = new Set<string>();
+  /** Lost at some time, and a run with its topic. */
+  readonly lost = new Set<string>();
   #listener: LogListener | undefined;
   /** Not looked at yet; and answered, with the answer on its way. */
   #questions: (() => Answer)[] = [];
@@ -47,6 +51,7 @@ export class FakeLog implements TopicLog {
       return;
     }
     if (!kept) this.topics.set(topic, (kept = { epoch: this.#newEpoch(), seq: 0, ts: 0, events: [] }));
+    this.open.delete(topic);
     const batch: LiveBatch = {
       topic,
       epoch: kept.epoch,
@@ -78,6 +83,16 @@ export class FakeLog implements TopicLog {
   lose(topic: string): void {
     this.#goDeaf();
     this.topics.delete(topic);
+    this.open.delete(topic);
+    this.lost.add(topic);
+    this.clock += 5;
+  }
+
+  /** Nobody has published to it for so long that its numbering is forgotten; whose topic it is goes on. */
+  runOut(topic: string): void {
+    if (!this.topics.has(topic) || this.hasEnded(topic)) return;
+    this.topics.delete(topic);
+    this.open.add(topic);
     this.clock += 5;
   }
 
@@ -117,6 +132,11 @@ export class FakeLog implements TopicLog {
   hasEnded(topic: string): boolean {
     const last = this.topics.get(topic)?.events.at(-1);
     return last !== undefined && endsRun(last.body);
+  }
+
+  /** The record of a run that has a topic is there as well. */
+  goesOn(topic: string): Promise<Result<boolean>> {
+    return this.#ask(() => this.open.has(topic) || (this.topics.has(topic) && !this.hasEnded(topic)));
   }
 
   // --- the log ---

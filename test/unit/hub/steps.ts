@@ -25,7 +25,7 @@ export type Step =
   | { do: 'turn' | 'second' | 'connect' | 'hear' }
   | { do: 'away'; away: boolean }
   | { do: 'rewind'; topic: string; count: number }
-  | { do: 'loseTopic'; topic: string };
+  | { do: 'loseTopic' | 'runOut'; topic: string };
 
 const client = fc.nat({ max: 2 });
 const topic = fc.constantFrom(...topics);
@@ -130,6 +130,7 @@ export const renumberings: fc.WeightedArbitrary<Step>[] = [
     }) as fc.Arbitrary<Step>,
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('loseTopic'), topic }) as fc.Arbitrary<Step> },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('runOut'), topic }) as fc.Arbitrary<Step> },
   // Most of what follows a loss is only seen by a node that hears again.
   { weight: 3, arbitrary: fc.record({ do: fc.constant('hear') }) as fc.Arbitrary<Step> },
 ];
@@ -150,6 +151,10 @@ function afterOf(world: World, who: Client, step: { run: string; from: string })
   // After a loss it may be above the head.
   if (step.from === 'last') return eventsOf(who, step.run).at(-1)?.seq ?? 0;
   return Math.floor((world.log.topics.get(step.run)?.seq ?? 0) / 2);
+}
+
+function isThere({ log }: World, run: string): boolean {
+  return log.topics.has(run) || log.open.has(run);
 }
 
 async function perform(world: World, step: Step): Promise<void> {
@@ -188,12 +193,12 @@ async function perform(world: World, step: Step): Promise<void> {
       break;
     case 'attach':
       // Not while a subscribe before it is under way: the core sees to that, too. And only to a run that there is.
-      if (who.pending === 0 && !who.subscriber.closed && world.log.topics.has(step.run))
+      if (who.pending === 0 && !who.subscriber.closed && isThere(world, step.run))
         world.attach(who, step.run, afterOf(world, who, step));
       break;
     case 'expect':
       // Of a new run only.
-      if (!who.subscriber.closed && !world.log.topics.has(step.run)) expectRun(world.hub, who.subscriber, step.run);
+      if (!who.subscriber.closed && !isThere(world, step.run)) expectRun(world.hub, who.subscriber, step.run);
       break;
     case 'start':
       // A request from its beginning to its answer, by which the run has said something; others may be under way.
@@ -254,6 +259,9 @@ async function perform(world: World, step: Step): Promise<void> {
       break;
     case 'loseTopic':
       world.log.lose(step.topic);
+      break;
+    case 'runOut':
+      world.log.runOut(step.topic);
       break;
   }
 }

@@ -107,6 +107,7 @@ export class World {
       stats: this.stats,
       formats: this.formats,
       defer: (work) => this.#deferred.push(work),
+      goesOn: (topic) => this.log.goesOn(topic),
       maxLag: options.maxLag,
       highWater: options.limit / 2,
       ringEntries: options.ringEntries,
