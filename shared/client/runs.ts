@@ -29,12 +29,18 @@ export interface RunsPorts {
 export class Runs {
   readonly #ports: RunsPorts;
   readonly #backoff: Backoff;
+  /**
+   * Between attachments that a server ends though their run goes on. That it answers each of them proves nothing, so only
+   * another connection resets it: without it one run was asked for thousands of times a second.
+   */
+  readonly #afterGone: Backoff;
   readonly #byTopic = new Map<string, FollowedRun>();
   #cancelRetry: (() => void) | undefined;
 
   constructor(ports: RunsPorts) {
     this.#ports = ports;
     this.#backoff = new Backoff(ports.settings.random);
+    this.#afterGone = new Backoff(ports.settings.random);
   }
 
   /** Resolves with the run once the server has it. The frame carries a key, so it may be sent again. */
@@ -88,17 +94,19 @@ export class Runs {
   renumbered(topic: string, epoch: string): boolean {
     const run = this.#byTopic.get(topic);
     if (!run) return false;
-    if (epoch === '') {
-      run.attached = false;
-      this.sync();
-    } else {
-      this.#record(run, ({ state }) => this.#look(run, isOver(state) ? state : undefined, false));
-    }
+    const gone = epoch === '';
+    if (gone) run.attached = false;
+    this.#record(run, ({ state }) => {
+      if (isOver(state)) this.#look(run, state, false);
+      else if (gone) this.#syncLater(this.#afterGone);
+      else this.#look(run, undefined, false);
+    });
     return true;
   }
 
   linkUp(): void {
     this.#backoff.reset();
+    this.#afterGone.reset();
     this.sync();
   }
 
@@ -141,7 +149,7 @@ export class Runs {
   }
 
   #attach(run: FollowedRun): void {
-    const { requests, settings } = this.#ports;
+    const { requests } = this.#ports;
     const { invocation, log } = run;
     run.attached = true;
     requests.ask({ type: 'attach', invocation, after: log.head }, (answer) => {
@@ -152,14 +160,18 @@ export class Runs {
         this.#joined(run, (answer.value as AttachResult).state);
       } else if (passes(answer.code) || (answer.code === 'internal' && run.known)) {
         run.attached = false;
-        this.#cancelRetry ??= settings.clock.later(this.#backoff.next(), () => {
-          this.#cancelRetry = undefined;
-          this.sync();
-        });
+        this.#syncLater(this.#backoff);
       } else {
         run.attached = false;
         this.#fail(run, answer);
       }
+    });
+  }
+
+  #syncLater(backoff: Backoff): void {
+    this.#cancelRetry ??= this.#ports.settings.clock.later(backoff.next(), () => {
+      this.#cancelRetry = undefined;
+      this.sync();
     });
   }
 

@@ -1,5 +1,6 @@
 import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import type { AgentRun, AgentRunEvent } from '../../../shared/client/index.ts';
+import { ok } from '../../../shared/base/errors.ts';
 import { codeOf, connected, harness, notes } from './harness.ts';
 import type { Harness } from './harness.ts';
 
@@ -364,12 +365,35 @@ test('a run that goes on though its events are gone is followed again, from what
   last.say(1, 'a');
   await made.quiet();
   made.log.lose(last.topic);
-  await made.quiet();
+  await made.pass(100);
   last.tell({ kind: 'chunk', text: 'b' });
   last.tell({ kind: 'completed', result: 'ab' });
   await made.quiet();
   expect(await run.result()).toBe('ab');
   expect(told.said()).toEqual(['queued', 'started', 'a', 'gap epoch -', 'b', 'completed']);
+});
+
+test('a server that calls a run gone which goes on is asked ever more seldom', async () => {
+  const made = await connected();
+  const run = await begun(made);
+  const { invocation, topic } = made.server.runs.last;
+  const most = 200;
+  let asked = 0;
+  made.server.answers.set('attach', () => {
+    asked += 1;
+    if (asked < most) made.server.socket!.behind.set(topic, [{ type: 'dropped', topic, epoch: '', reason: 'epoch' }]);
+    return ok({ invocation, topic, state: 'running' });
+  });
+  made.log.lose(topic);
+  await made.pass(10_000);
+  const [soon] = [asked, (asked = 0)];
+  await made.pass(10_000);
+  expect([soon < 20, asked > 0, asked < soon]).toEqual([true, true, true]);
+  made.server.answers.delete('attach');
+  await made.pass(6000);
+  made.server.runs.last.tell({ kind: 'completed', result: 1 });
+  await made.quiet();
+  expect(await run.result()).toBe(1);
 });
 
 test('a refusal for now of an attachment is asked again after a pause', async () => {
