@@ -33,7 +33,7 @@ export function joinExpected(hub: Hub, subscriber: Subscriber, owed: Owed): void
     const place = after === undefined ? expected.get(topic) : undefined;
     if (place === undefined || hub.matches(subscriber, topic)) continue;
     const events = fromFirst(hub, topic, place);
-    if (!events) continue;
+    if (!events || comesToOlder(hub, subscriber, topic, place)) continue;
     const due = events.filter(({ n }) => n < maySend(hub, subscriber));
     const refused = due.findIndex((event) => !hub.lane.send(subscriber, event));
     owed.attachments.delete(topic);
@@ -41,6 +41,12 @@ export function joinExpected(hub: Hub, subscriber: Subscriber, owed: Owed): void
     join(hub, subscriber, topic, events, refused < 0 ? due.length : refused);
     if (refused >= 0) return;
   }
+}
+
+/** Its cursor has yet to pass something of the topic from before the run: what a store has lost since. */
+function comesToOlder({ ring }: Hub, { cursor }: Subscriber, topic: string, place: number): boolean {
+  for (let n = cursor?.n ?? place; n < place; n += 1) if (ring.at(n).topic === topic) return true;
+  return false;
 }
 
 /** The place in the ring up to which nothing is kept back for an answer. */

@@ -95,3 +95,22 @@ test.each([[['x']], [['x', 'run.*']]])(
     expect(world.stats.replayedEvents).toBe(0);
   },
 );
+
+test('what a topic had before the store lost it, and the cursor has yet to pass, is not sent as of the new run', async () => {
+  const world = new World({ maxLag: 1000, ringEntries: 64, limit: 4000 });
+  const [client, other] = [world.connect(), world.connect()];
+  void world.subscribe(other, [{ topic: run, since: 'latest' }]);
+  await world.rest();
+  world.hush(client);
+  world.log.publish(run, ['{"data":"old"}']);
+  world.log.deliver(all);
+  world.disconnect(other);
+  world.log.lose(run);
+  world.log.hear();
+  expectRun(world.hub, client.subscriber, run);
+  world.attach(client, run, undefined);
+  await world.turn();
+  world.log.publish(run, ['{"data":"new"}']);
+  await world.rest();
+  expect(eventsOf(client, run).map(({ body }) => body)).toEqual(['{"data":"new"}']);
+});

@@ -198,7 +198,8 @@ export class World {
     this.log.away = false;
     this.log.hear();
     for (const client of this.clients) while (client.hushes.size > 0) this.speak(client);
-    for (let quiet = 0, rounds = 0; quiet < 6; rounds += 1) {
+    // A round of the node's, and what it asks before it says that a run is gone, take eight that nobody hears of.
+    for (let quiet = 0, rounds = 0; quiet < 12; rounds += 1) {
       if (rounds > 10_000) throw new Error('the world does not come to rest');
       const before = this.#marks();
       for (const client of this.clients) client.socket.read();
