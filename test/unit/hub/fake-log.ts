@@ -24,6 +24,9 @@ export class FakeLog implements TopicLog {
   away = false;
   clock = 1000;
   renumbered = 0;
+  /** Bodies of events whose numbers had been given out before, and were lost. */
+  readonly again = new Set<string>();
+  readonly #given = new Map<string, number>();
   /** Runs that are known of, though their topics are gone. */
   readonly open = new Set<string>();
   /** Lost at some time, and a run with its topic. */
@@ -62,6 +65,7 @@ export class FakeLog implements TopicLog {
     };
     for (const body of bodies) {
       kept.seq += 1;
+      if (kept.seq <= (this.#given.get(topic) ?? 0)) this.again.add(body);
       kept.events.push({ topic, epoch: kept.epoch, seq: kept.seq, ts: this.clock, body });
     }
     kept.ts = this.clock;
@@ -75,6 +79,7 @@ export class FakeLog implements TopicLog {
     const kept = this.topics.get(topic);
     if (!kept) return;
     kept.events.splice(Math.max(0, kept.events.length - count));
+    this.#given.set(topic, Math.max(this.#given.get(topic) ?? 0, kept.seq));
     kept.seq = Math.max(0, kept.seq - count);
     kept.ts = kept.events.at(-1)?.ts ?? 0;
     this.clock += 5;

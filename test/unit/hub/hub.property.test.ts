@@ -180,7 +180,7 @@ test('a numbering that is lost or rewound is announced before anything of the ne
     fc.asyncProperty(steps([...losses, ...renumberings]), async (list) => {
       const world = await play(list, { maxLag: 1000, ringEntries: 64 });
       for (const who of world.clients) {
-        expectOnceInOrder(who);
+        expectOnceInOrder(who, world.log.again);
         expectTrue(world, who);
         expectUnbroken(who);
         for (const { topic, renumbered } of who.pushes) {
